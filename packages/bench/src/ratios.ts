@@ -1,0 +1,45 @@
+export type Better = 'higher' | 'lower'
+
+/** What a ratio is held against; a bar of null means that it is only shown. */
+export type Rule = { bar: number | null; better: Better; meaning: string }
+
+/** Every ratio this benchmark takes. The keys are an interface: whoever reads the JSON knows them. */
+export const RULES = {
+  accept_events_vs_pgbench: {
+    bar: null,
+    better: 'higher',
+    meaning: 'single events accepted per second / pgbench transactions per second',
+  },
+  accept_p99_vs_insert: {
+    bar: 2,
+    better: 'lower',
+    meaning: 'p99 of the answer at 500 requests/s / p99 of a lone INSERT',
+  },
+  accept_batch_events_vs_pgbench: {
+    bar: null,
+    better: 'higher',
+    meaning: 'events accepted per second in batches of 100 / pgbench transactions per second',
+  },
+  ingest_vs_pgbench: {
+    bar: 3,
+    better: 'higher',
+    meaning: 'messages per second from webhook to inbox / pgbench transactions per second',
+  },
+  ingest_vs_bare_sql: {
+    bar: 0.5,
+    better: 'higher',
+    meaning: 'messages per second from webhook to inbox / the same rows by bare SQL',
+  },
+  list_p50_vs_sql: {
+    bar: 2,
+    better: 'lower',
+    meaning: 'p50 of GET /v1/conversations / p50 of its SQL in a transaction',
+  },
+  list_p50_vs_roundtrip: {
+    bar: null,
+    better: 'lower',
+    meaning: 'p50 of GET /v1/conversations / p50 of SELECT 1',
+  },
+} satisfies Record<string, Rule>
+
+export type RatioKey = keyof typeof RULES

@@ -1,0 +1,18 @@
+export const POST_COLLECTION = 'app.bsky.feed.post'
+
+const POST_URI = /^at:\/\/(did:[a-z]+:[A-Za-z0-9._:%-]+)\/app\.bsky\.feed\.post\/([A-Za-z0-9._:~-]+)$/
+
+/** The parts of a post's AT-URI; undefined for any other record, or one addressed by handle. */
+export function parsePostUri(uri: string): { did: string; rkey: string } | undefined {
+  const [, did, rkey] = POST_URI.exec(uri) ?? []
+  return did && rkey ? { did, rkey } : undefined
+}
+
+export function postUri(did: string, rkey: string): string {
+  return `at://${did}/${POST_COLLECTION}/${rkey}`
+}
+
+/** By DID, so that it survives a change of handle. */
+export function postPermalink({ did, rkey }: { did: string; rkey: string }): string {
+  return `https://bsky.app/profile/${did}/post/${rkey}`
+}

@@ -1,0 +1,22 @@
+import type { Connector } from '../connector.ts'
+import { normaliseNotification } from './normalise.ts'
+import { poll } from './poll.ts'
+import { prepare } from './prepare.ts'
+import { MAX_BYTES, MAX_GRAPHEMES } from './rich-text.ts'
+import { findSent, send } from './send.ts'
+import { openSession } from './session.ts'
+import { blueskyCredentials, blueskySettings } from './settings.ts'
+
+/** Public conversations on Bluesky and any other AT Protocol host, read by polling. */
+export const blueskyConnector: Connector = {
+  kind: 'bluesky',
+  capabilities: { max_reply_graphemes: MAX_GRAPHEMES, max_reply_bytes: MAX_BYTES, idempotency: 'chosen_key' },
+  settingsSchema: blueskySettings,
+  credentialsSchema: blueskyCredentials,
+  identify: async (channel, context) => ({ external_id: (await openSession(channel, context)).did }),
+  poll,
+  normalise: (_channel, payload, received_at) => normaliseNotification(payload, received_at),
+  prepare,
+  send,
+  findSent,
+}

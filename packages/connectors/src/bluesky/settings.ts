@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import type { ConnectedChannel } from '../connector.ts'
+
+const LOOPBACK_HOSTS = new Set(['localhost', '127.0.0.1', '[::1]'])
+
+/** Clear text is for a server on this machine only, and the egress rules refuse those unless told otherwise. */
+function isServiceUrl(value: string): boolean {
+  const url = URL.canParse(value) ? new URL(value) : null
+  if (!url || url.username || url.password || url.search || url.hash || url.pathname !== '/') return false
+  return url.protocol === 'https:' || (url.protocol === 'http:' && LOOPBACK_HOSTS.has(url.hostname))
+}
+
+export const blueskySettings = z.strictObject({
+  /** Where the account logs in: its PDS, or Bluesky's entryway for accounts hosted there. */
+  service_url: z
+    .string()
+    .refine(isServiceUrl, { error: 'must be the https address of a server, without a path' })
+    .transform(value => new URL(value).origin)
+    .default('https://bsky.social'),
+})
+export type BlueskySettings = z.infer<typeof blueskySettings>
+
+export const blueskyCredentials = z.strictObject({
+  /** The account's handle, DID or e-mail address. */
+  identifier: z.string().trim().min(1).max(512),
+  /** An app password, never the account's own: it can be revoked by itself. */
+  app_password: z.string().min(1).max(512),
+})
+export type BlueskyCredentials = z.infer<typeof blueskyCredentials>
+
+export type BlueskyLogin = BlueskySettings & BlueskyCredentials
+
+/** @throws ZodError when the stored channel does not fit the schemas it was created with */
+export function loginOf(channel: ConnectedChannel): BlueskyLogin {
+  return { ...blueskySettings.parse(channel.settings), ...blueskyCredentials.parse(channel.credentials) }
+}

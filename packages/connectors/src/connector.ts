@@ -1,0 +1,103 @@
+import type { ConnectorEvent } from '@parley/contracts'
+import type { ChannelCapabilities, ChannelKind, Visibility } from '@parley/domain'
+import type { z } from 'zod'
+
+/** A connected account as its connector sees it: settings in clear, credentials already unsealed. */
+export type ConnectedChannel = {
+  id: string
+  /** Our account's id on the network (a DID, a page id); null until the first successful connection. */
+  external_id: string | null
+  settings: Record<string, unknown>
+  credentials: Record<string, unknown>
+  /** What the connector saved last time through `saveSession`: tokens that rotate. */
+  session: Record<string, unknown> | null
+}
+
+/** What a connector may use besides the channel. Every call must end when `signal` aborts. */
+export type ConnectorContext = {
+  now: () => Date
+  signal: AbortSignal
+  /** Keeps rotated tokens, sealed, before they are used. */
+  saveSession: (session: Record<string, unknown>) => Promise<void>
+  /** Fetches only what the egress rules allow: public addresses, no redirects, bounded in size and time. */
+  fetch: typeof fetch
+}
+
+/** One event as it arrived, for the ledger. `dedup_key` is unique within the channel. */
+export type ReceivedEvent = { dedup_key: string; payload: unknown }
+
+export type WebhookRequest = { headers: Record<string, string | string[] | undefined>; rawBody: Buffer; now: Date }
+
+/** Per event of a webhook: stored, or refused by itself while the rest of its batch is stored. */
+export type ReceivedBatch = {
+  events: ReceivedEvent[]
+  rejected: { index: number; code: string; detail: string }[]
+}
+
+/** A page of what the network has for us. The cursor is stored in the transaction that stores the events. */
+export type PollPage = {
+  events: ReceivedEvent[]
+  cursor: Record<string, unknown>
+  /** True when the network has more than this page. */
+  more: boolean
+}
+
+/** A reply as the agent wrote it, with the message it answers. */
+export type OutgoingReply = {
+  message_id: string
+  text: string
+  visibility: Visibility
+  thread_key: string
+  in_reply_to: { external_id: string; reply_context: Record<string, unknown> | null } | null
+}
+
+/** The exact request, frozen before the network is called, so that a repeat is the same request. */
+export type PreparedSend = Record<string, unknown>
+
+export type SendOutcome =
+  | { outcome: 'sent'; external_id: string; accepted_at: Date; permalink: string | null }
+  /** The network said no, and nothing is visible. */
+  | { outcome: 'rejected'; reason: string }
+  /** The network certainly did not accept it and asks to wait. */
+  | { outcome: 'retry'; reason: string; retry_at: Date }
+  /** It may or may not be visible: a time-out, a lost connection, an answer nobody understands. */
+  | { outcome: 'unknown'; reason: string }
+
+/** What a look-up of an earlier send found. `not_found` means the network is sure. */
+export type FindSentOutcome =
+  | Extract<SendOutcome, { outcome: 'sent' }>
+  | { outcome: 'not_found' }
+  | { outcome: 'unknown'; reason: string }
+
+/**
+ * One network. The only code that knows its wire format.
+ * Reads may throw and are retried. Writes return an outcome; a write that throws counts as `unknown`.
+ */
+export interface Connector {
+  readonly kind: ChannelKind
+  readonly capabilities: ChannelCapabilities
+  /** Refuses unknown fields; `POST /v1/channels` validates with these two. */
+  readonly settingsSchema: z.ZodType<Record<string, unknown>>
+  readonly credentialsSchema: z.ZodType<Record<string, unknown>>
+
+  /** Makes credentials for a channel created without any; they are shown to its creator once. */
+  generateCredentials?(): Record<string, unknown>
+  /** Asks the network whose account this is. Throws ChannelAuthError when the credentials are wrong. */
+  identify?(channel: ConnectedChannel, context: ConnectorContext): Promise<{ external_id: string }>
+
+  /** Checks the sender of a webhook on the raw bytes, then splits the body into events. */
+  receive?(channel: ConnectedChannel, request: WebhookRequest): ReceivedBatch
+  /** Reads what is new. Repeats are harmless: the ledger is unique on `dedup_key`. */
+  poll?(channel: ConnectedChannel, cursor: Record<string, unknown> | null, context: ConnectorContext): Promise<PollPage>
+  /** Describes one stored event in Parley's words. Pure. Throws MalformedPayload. */
+  normalise(channel: Pick<ConnectedChannel, 'external_id'>, payload: unknown, received_at: Date): ConnectorEvent
+
+  /** True where replies are not sent but wait in the outbox until an integration fetches them. */
+  pulled?(channel: Pick<ConnectedChannel, 'settings'>): boolean
+  /** Freezes the request. May read from the network; never writes to it. Throws SendRefused. */
+  prepare?(channel: ConnectedChannel, reply: OutgoingReply, context: ConnectorContext): Promise<PreparedSend>
+  /** Sends exactly what was prepared. */
+  send?(channel: ConnectedChannel, prepared: PreparedSend, context: ConnectorContext): Promise<SendOutcome>
+  /** Asks the network whether an earlier send became visible. */
+  findSent?(channel: ConnectedChannel, prepared: PreparedSend, context: ConnectorContext): Promise<FindSentOutcome>
+}

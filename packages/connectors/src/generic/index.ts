@@ -1,0 +1,20 @@
+import { randomBytes } from 'node:crypto'
+import type { Connector } from '../connector.ts'
+import { normalise } from './normalise.ts'
+import { receive } from './receive.ts'
+import { genericCredentials, genericSettings } from './schemas.ts'
+import { prepare, send } from './send.ts'
+
+/** Anything with an HTTP client: events come in signed (Standard Webhooks), replies are POSTed or fetched. */
+export const genericConnector: Connector = {
+  kind: 'generic',
+  capabilities: { max_reply_graphemes: null, max_reply_bytes: 64 * 1024, idempotency: 'none' },
+  settingsSchema: genericSettings,
+  credentialsSchema: genericCredentials,
+  generateCredentials: () => ({ signing_secrets: [`whsec_${randomBytes(32).toString('base64')}`] }),
+  receive,
+  normalise: (_channel, payload, received_at) => normalise(payload, received_at),
+  pulled: channel => genericSettings.parse(channel.settings).reply_url === undefined,
+  prepare,
+  send,
+}

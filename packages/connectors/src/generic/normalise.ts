@@ -1,0 +1,70 @@
+import type { ConnectorEvent } from '@parley/contracts'
+import type { z } from 'zod'
+import { MalformedPayload } from '../errors.ts'
+import { anyEvent, KNOWN_TYPES, knownEvent, type MessageEvent } from './schemas.ts'
+import { storable } from './storable.ts'
+
+/** Clocks differ by this much; what lies further ahead of us cannot be true. */
+const MAX_AHEAD_MS = 10 * 60_000
+
+/** Describes a stored event; its shape was checked when it came in. */
+export function normalise(payload: unknown, received_at: Date): ConnectorEvent {
+  const { type } = parsed(anyEvent.safeParse(payload))
+  if (!KNOWN_TYPES.has(type)) return { type: 'ignored', reason: 'unknown_type' }
+  const event = parsed(knownEvent.safeParse(payload))
+  if (event.type !== 'message.deleted') return normaliseMessage(event, received_at)
+  const version_at = event.data.deleted_at ?? event.timestamp
+  return {
+    type: 'deletion',
+    external_id: storable(event.data.external_id),
+    version_at: believable(version_at, received_at) ?? received_at.toISOString(),
+  }
+}
+
+function normaliseMessage({ type, timestamp, data }: MessageEvent, received_at: Date): ConnectorEvent {
+  const occurred_at = believable(data.created_at, received_at)!
+  return {
+    type: 'message',
+    external_id: storable(data.external_id),
+    thread_key: storable(data.thread_id ?? data.external_id),
+    parent_external_id: data.parent_id ? storable(data.parent_id) : null,
+    kind: data.kind,
+    visibility: data.visibility,
+    author: {
+      // Without an author nobody can tell two messages' writers apart, so each is somebody of their own.
+      external_id: storable(data.author?.platform_id ?? `anonymous:${data.external_id}`),
+      handle: given(data.author?.handle),
+      display_name: given(data.author?.name),
+      avatar_url: given(data.author?.avatar_url),
+    },
+    text: storable(data.text ?? ''),
+    subject: given(data.subject?.title),
+    permalink: given(data.permalink),
+    occurred_at,
+    // An update that does not say when it happened is newer than what we have: it came later.
+    version_at:
+      believable(data.edited_at ?? timestamp, received_at) ??
+      (type === 'message.updated' ? received_at.toISOString() : occurred_at),
+    from_us: false,
+    reply_context: data.reply?.context ? { context: storable(data.reply.context) } : null,
+  }
+}
+
+function parsed<T>(result: z.ZodSafeParseResult<T>): T {
+  if (result.success) return result.data
+  throw new MalformedPayload(result.error.issues[0]!.message)
+}
+
+/** Null for what is absent or empty, also once it is cleaned. */
+function given(text: string | null | undefined): string | null {
+  return (text && storable(text)) || null
+}
+
+/**
+ * In UTC. A stamp from the far future becomes the time of receipt: as a version it would shut out every later edit.
+ */
+function believable(instant: string | null | undefined, received_at: Date): string | undefined {
+  if (!instant) return undefined
+  const at = new Date(instant)
+  return (at.getTime() > received_at.getTime() + MAX_AHEAD_MS ? received_at : at).toISOString()
+}

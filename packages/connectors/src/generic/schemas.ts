@@ -1,0 +1,89 @@
+import { MESSAGE_KINDS, VISIBILITIES } from '@parley/domain'
+import { z } from 'zod'
+import { isSecret } from './signature.ts'
+import { storable } from './storable.ts'
+
+const MIN_BEARER_LENGTH = 24
+
+export const genericSettings = z.strictObject({
+  /** Where replies are POSTed, signed; without it they wait in the outbox. */
+  reply_url: z
+    .url({ protocol: /^https?$/ })
+    .max(2048)
+    .optional(),
+})
+
+const signing_secrets = z
+  .array(z.string().refine(isSecret, 'must be whsec_ and base64 of 24 to 64 random bytes'))
+  .min(1)
+  .max(5)
+// For senders that cannot sign: whoever knows it may post.
+const bearer_secret = z
+  .string()
+  .min(MIN_BEARER_LENGTH)
+  .max(256)
+  .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII')
+
+export const genericCredentials = z
+  .strictObject({ signing_secrets: signing_secrets.optional(), bearer_secret: bearer_secret.optional() })
+  .refine(given => given.signing_secrets || given.bearer_secret, 'needs signing_secrets or bearer_secret')
+
+// Postgres has no year 0, and an offset can push the last or first hours of what it has beyond it.
+const instant = z.iso.datetime({ offset: true }).refine(text => {
+  const year = new Date(text).getUTCFullYear()
+  return year >= 1 && year <= 9999
+}, 'must lie in the years 1 to 9999')
+const id = z
+  .string()
+  .min(1)
+  .max(1024)
+  .refine(text => storable(text) !== '', 'must contain more than NUL')
+const text = z.string().max(65_536)
+
+const author = z.object({
+  platform_id: id,
+  handle: z.string().max(1024).nullish(),
+  name: z.string().max(1024).nullish(),
+  avatar_url: z.string().max(2048).nullish(),
+})
+
+const messageData = z
+  .object({
+    external_id: id,
+    thread_id: id.nullish(),
+    parent_id: id.nullish(),
+    kind: z.enum(MESSAGE_KINDS),
+    visibility: z.enum(VISIBILITIES).default('public'),
+    author: author.nullish(),
+    text: text.nullish(),
+    attachments: z
+      .array(z.object({ url: z.string().max(2048) }))
+      .max(20)
+      .nullish(),
+    created_at: instant,
+    edited_at: instant.nullish(),
+    permalink: z.string().max(2048).nullish(),
+    subject: z.object({ title: z.string().max(1024).nullish() }).nullish(),
+    reply: z.object({ context: z.string().max(8192).nullish() }).nullish(),
+  })
+  .refine(data => data.text || data.attachments?.length, { message: 'needs text or an attachment', path: ['text'] })
+
+const common = { id: id.optional(), timestamp: instant.optional() }
+
+/** What we understand of an event. Fields beyond are kept in the ledger and otherwise ignored. */
+export const knownEvent = z.discriminatedUnion('type', [
+  z.object({ ...common, type: z.enum(['message.received', 'message.updated']), data: messageData }),
+  z.object({
+    ...common,
+    type: z.literal('message.deleted'),
+    data: z.object({ external_id: id, deleted_at: instant.nullish() }),
+  }),
+])
+export type KnownEvent = z.infer<typeof knownEvent>
+export type MessageEvent = Extract<KnownEvent, { type: 'message.received' | 'message.updated' }>
+
+/** Any event: one of a type we do not know is accepted and closed as ignored, so that senders may run ahead of us. */
+export const anyEvent = z.object({ ...common, type: z.string().min(1).max(128) })
+export const KNOWN_TYPES = new Set(['message.received', 'message.updated', 'message.deleted'])
+
+export const batchBody = z.object({ events: z.array(z.unknown()).min(1).max(500) })

@@ -1,0 +1,11 @@
+import type { ChannelKind } from '@parley/domain'
+import { blueskyConnector } from './bluesky/index.ts'
+import type { Connector } from './connector.ts'
+import { genericConnector } from './generic/index.ts'
+
+const connectors: Record<ChannelKind, Connector> = { generic: genericConnector, bluesky: blueskyConnector }
+
+/** The connector of a stored channel; rows hold only kinds that `POST /v1/channels` let in. */
+export function connectorFor(kind: string): Connector {
+  return connectors[kind as ChannelKind]
+}

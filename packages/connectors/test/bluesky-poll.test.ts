@@ -1,0 +1,181 @@
+import { test } from 'tap'
+import { blueskyConnector } from '../src/bluesky/index.ts'
+import type { ConnectedChannel, ConnectorContext } from '../src/connector.ts'
+
+const HOUR_MS = 3_600_000
+const start = new Date('2026-11-22T12:00:00.000Z')
+const service_url = 'https://pds.example'
+const session = {
+  did: 'did:plc:brand',
+  handle: 'brand.example',
+  accessJwt: 'access',
+  refreshJwt: 'refresh',
+  pds_url: service_url,
+  service_url,
+  identifier: 'brand.example',
+}
+const channel: ConnectedChannel = {
+  id: '1',
+  external_id: session.did,
+  settings: { service_url },
+  credentials: { identifier: 'brand.example', app_password: 'secret' },
+  session,
+}
+
+type Item = Record<string, unknown>
+
+/** An AppView whose list is `items`, newest first, in pages of `pageSize`. It keeps the parameters it was asked with. */
+function appView(items: Item[], pageSize: number) {
+  const asked: URLSearchParams[] = []
+  const answer = (url: URL): Response => {
+    asked.push(url.searchParams)
+    const from = Number(url.searchParams.get('cursor') ?? 0)
+    if (Number.isNaN(from)) return Response.json({ error: 'InternalServerError', message: 'Upstream' }, { status: 502 })
+    const notifications = items.slice(from, from + pageSize)
+    const cursor = from + pageSize < items.length ? { cursor: String(from + pageSize) } : {}
+    return Response.json({ notifications, ...cursor })
+  }
+  return { asked, fetch: (async input => answer(new URL(String(input)))) as typeof fetch }
+}
+
+function contextAt(now: Date, fetch: ConnectorContext['fetch']): ConnectorContext {
+  return { now: () => now, signal: new AbortController().signal, saveSession: async () => {}, fetch }
+}
+
+/** Polls until there is no more, and tells what was found and how many pages it took. */
+async function pollAll(view: ReturnType<typeof appView>, now: Date, from: Record<string, unknown> | null) {
+  const keys: string[] = []
+  const before = view.asked.length
+  let cursor = from
+  for (;;) {
+    const page = await blueskyConnector.poll!(channel, cursor, contextAt(now, view.fetch))
+    keys.push(...page.events.map(({ dedup_key }) => dedup_key))
+    // As the database does.
+    cursor = JSON.parse(JSON.stringify(page.cursor))
+    if (!page.more) return { keys, cursor, pages: view.asked.length - before }
+  }
+}
+
+function mentionAt(at: Date, name: string): Item {
+  return {
+    uri: `at://did:plc:ana/app.bsky.feed.post/${name}`,
+    cid: name,
+    indexedAt: at.toISOString(),
+    reason: 'mention',
+  }
+}
+
+function keyOf(name: string) {
+  return `at://did:plc:ana/app.bsky.feed.post/${name}#${name}`
+}
+
+/** One mention an hour, the newest at `start`. */
+function hourly(count: number) {
+  return Array.from({ length: count }, (_, i) => mentionAt(new Date(start.getTime() - i * HOUR_MS), `m${i}`))
+}
+
+test('the first poll of a channel brings at most a week', async t => {
+  const { keys, pages } = await pollAll(appView(hourly(1000), 10), start, null)
+  t.equal(pages, 17)
+  t.ok(keys.includes(keyOf('m168')))
+  t.notOk(keys.includes(keyOf('m170')))
+})
+
+test('the first poll ends after fifty pages, however much there is', async t => {
+  const crowd = Array.from({ length: 1000 }, (_, i) => mentionAt(start, `m${i}`))
+  const { pages } = await pollAll(appView(crowd, 10), start, null)
+  t.equal(pages, 50)
+})
+
+test('a later poll reads two pages, and on until an hour before the last one', async t => {
+  const view = appView(hourly(1000), 10)
+  const { cursor } = await pollAll(view, start, null)
+  t.equal((await pollAll(view, start, cursor)).pages, 2)
+  const muchLater = new Date(start.getTime() + 5 * HOUR_MS)
+  const crowd = Array.from({ length: 60 }, (_, i) => mentionAt(muchLater, `n${i}`))
+  const { keys, pages } = await pollAll(appView([...crowd, ...hourly(100)], 10), muchLater, cursor)
+  t.equal(pages, 7)
+  t.ok(crowd.every((_, i) => keys.includes(keyOf(`n${i}`))))
+})
+
+test('a post dated back within the hour is found although newer ones are known', async t => {
+  const items = hourly(30)
+  const { cursor } = await pollAll(appView(items, 10), start, null)
+  const back = mentionAt(new Date(start.getTime() - HOUR_MS / 2), 'back')
+  const later = new Date(start.getTime() + 60_000)
+  t.ok((await pollAll(appView([items[0]!, back, ...items.slice(1)], 10), later, cursor)).keys.includes(keyOf('back')))
+})
+
+test('a post dated back by days is found by the deep sweep, page by page beside the polls', async t => {
+  const items = hourly(100)
+  let { cursor } = await pollAll(appView(items, 10), start, null)
+  items.splice(72, 0, mentionAt(new Date(start.getTime() - 72 * HOUR_MS), 'back'))
+  const view = appView(items, 10)
+  const early = await pollAll(view, new Date(start.getTime() + HOUR_MS), cursor)
+  t.notOk(early.keys.includes(keyOf('back')))
+  const found: string[] = []
+  for (let i = 0; i < 12; i++) {
+    const poll = await pollAll(view, new Date(start.getTime() + 6 * HOUR_MS + i * 20_000), cursor)
+    cursor = poll.cursor
+    found.push(...poll.keys)
+    t.ok(poll.pages <= 3)
+  }
+  t.ok(found.includes(keyOf('back')))
+})
+
+test('only a missing cursor ends the list: empty pages do not', async t => {
+  const likes = Array.from({ length: 30 }, (_, i) => ({ ...mentionAt(start, `l${i}`), reason: 'like' }))
+  const { keys, pages } = await pollAll(appView([...likes, mentionAt(start, 'last')], 10), start, null)
+  t.equal(pages, 4)
+  t.strictSame(keys, [keyOf('last')])
+})
+
+test('a page cursor the network no longer reads starts the sweep over', async t => {
+  const view = appView(hourly(30), 10)
+  const first = await blueskyConnector.poll!(channel, null, contextAt(start, view.fetch))
+  const head = { ...(first.cursor.head as object), page_cursor: 'nonsense' }
+  const second = await blueskyConnector.poll!(channel, { ...first.cursor, head }, contextAt(start, view.fetch))
+  t.strictSame(second.events, first.events)
+  t.strictSame(second.cursor, first.cursor)
+})
+
+test('the parameters leave nobody out', async t => {
+  const view = appView([], 10)
+  await pollAll(view, start, null)
+  const [asked] = view.asked
+  t.strictSame(asked?.getAll('reasons'), ['mention', 'reply', 'quote'])
+  t.equal(asked?.get('priority'), 'false')
+})
+
+test('a new version of a post is a new event, the same version is not', async t => {
+  const item = mentionAt(start, 'm')
+  const { keys } = await pollAll(appView([item, { ...item, cid: 'edited' }, { ...item }], 10), start, null)
+  t.strictSame(keys, [keyOf('m'), `${item.uri}#edited`])
+})
+
+test('an item nobody can read is an event of its own, always the same one', async t => {
+  const view = appView([{ odd: true }, mentionAt(start, 'm')], 10)
+  const { keys } = await pollAll(view, start, null)
+  t.equal(keys.length, 2)
+  t.match(keys[0], /^unreadable:[0-9a-f]{64}$/)
+  t.strictSame((await pollAll(view, start, null)).keys, keys)
+})
+
+test('what Postgres cannot store is replaced, in values and in names', async t => {
+  const hostile = { ...mentionAt(start, 'm'), record: { text: 'a\0b \ud800 🌻', 'k\0': ['\udc00'] } }
+  const page = await blueskyConnector.poll!(channel, null, contextAt(start, appView([hostile], 10).fetch))
+  const { notification } = page.events[0]!.payload as { notification: { record: unknown } }
+  t.strictSame(notification.record, { text: 'a\uFFFDb \uFFFD 🌻', 'k\uFFFD': ['\uFFFD'] })
+})
+
+test('an outage is an error that says when to come back', async t => {
+  const reset = Math.floor(start.getTime() / 1000) + 60
+  const headers = { 'ratelimit-reset': String(reset) }
+  const limited = async () => Response.json({ error: 'RateLimitExceeded' }, { status: 429, headers })
+  const poll = blueskyConnector.poll!(channel, null, contextAt(start, limited as typeof fetch))
+  await t.rejects(poll, { code: 'network_unavailable', status: 429, retry_at: new Date((reset + 1) * 1000) })
+  const html = async () => new Response('<html>', { status: 200 })
+  await t.rejects(blueskyConnector.poll!(channel, null, contextAt(start, html as typeof fetch)), {
+    name: 'XrpcFailure',
+  })
+})

@@ -1,0 +1,76 @@
+import { CHANNEL_KINDS, CHANNEL_STATUSES } from '@parley/domain'
+import { z } from 'zod'
+import { externalId, id, instantOut, name, pageQuery, safeText } from './common.ts'
+
+export const inboxBody = z.strictObject({ name, sla_policy_id: id.nullable().default(null) })
+export const inboxPatch = z.strictObject({ name: name.optional(), sla_policy_id: id.nullable().optional() })
+export const inboxView = z
+  .object({ id, name: z.string(), sla_policy_id: id.nullable(), created_at: instantOut })
+  .meta({ id: 'Inbox' })
+
+/** `settings` and `credentials` are what the kind's connector asks for; it refuses unknown fields. */
+export const channelBody = z.strictObject({
+  kind: z.enum(CHANNEL_KINDS),
+  name,
+  inbox_id: id,
+  settings: z.record(z.string(), z.unknown()).default({}),
+  credentials: z.record(z.string(), z.unknown()).default({}),
+})
+
+/** Credentials never leave; `has_credentials` in their place would always be true, so nothing stands there. */
+export const channelView = z
+  .object({
+    id,
+    kind: z.enum(CHANNEL_KINDS),
+    name: z.string(),
+    inbox_id: id,
+    external_id: z.string().nullable(),
+    status: z.enum(CHANNEL_STATUSES),
+    status_reason: z.string().nullable(),
+    settings: z.unknown(),
+    resume_at: instantOut.nullable(),
+    connected_at: instantOut,
+    created_at: instantOut,
+  })
+  .meta({ id: 'Channel' })
+
+export const outboxQuery = pageQuery
+
+/** A reply waiting for the integration to carry it to its network. */
+export const outboxItem = z
+  .object({
+    message_id: id,
+    conversation_id: id,
+    thread_id: z.string(),
+    in_reply_to: z.string().nullable(),
+    reply_context: z.unknown(),
+    text: z.string(),
+    visibility: z.string(),
+    queued_at: instantOut,
+  })
+  .meta({ id: 'OutboxItem' })
+
+export const outboxAckBody = z.union([
+  z.strictObject({
+    external_id: externalId,
+    permalink: z
+      .url({ protocol: /^https?$/, normalize: true })
+      .max(2048)
+      .optional(),
+  }),
+  z.strictObject({ rejected_reason: safeText(1000) }),
+])
+
+export const outboxParams = z.strictObject({ id, message_id: id })
+
+/** An event that could not become a message; a person can see what and why. */
+export const parkedEventView = z
+  .object({
+    id,
+    dedup_key: z.string(),
+    payload: z.unknown(),
+    error: z.string().nullable(),
+    attempts: z.int(),
+    received_at: instantOut,
+  })
+  .meta({ id: 'ParkedEvent' })

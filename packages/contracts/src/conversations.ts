@@ -1,0 +1,81 @@
+import { AUTHOR_TYPES, CONVERSATION_STATUSES, MESSAGE_DIRECTIONS, MESSAGE_STATES, VISIBILITIES } from '@parley/domain'
+import { z } from 'zod'
+import { id, instantOut, pageQuery, safeText } from './common.ts'
+
+const MAX_TEXT_BYTES = 64 * 1024
+
+/** A repeatable query parameter arrives as text or as a list of texts. */
+const listOf = <T extends z.ZodType>(item: T) =>
+  z
+    .union([z.array(item).min(1).max(20), item])
+    .transform(value => (Array.isArray(value) ? value : [value]) as z.output<T>[])
+
+export const conversationQuery = pageQuery.extend({
+  status: listOf(z.enum(CONVERSATION_STATUSES)).optional(),
+  inbox_id: id.optional(),
+  channel_id: id.optional(),
+  assignee_id: z.union([z.literal('none'), z.literal('me'), id]).optional(),
+  waiting: z.enum(['true']).optional(),
+  sort: z.enum(['newest', 'oldest', 'waiting']).default('newest'),
+})
+
+export const conversationView = z
+  .object({
+    id,
+    number: z.int(),
+    inbox_id: id,
+    channel_id: id,
+    contact: z.object({ id, name: z.string() }),
+    subject: z.string().nullable(),
+    status: z.enum(CONVERSATION_STATUSES),
+    assignee_id: id.nullable(),
+    waiting_since: instantOut.nullable(),
+    last_message_at: instantOut,
+    resolved_at: instantOut.nullable(),
+    version: z.int(),
+    created_at: instantOut,
+    updated_at: instantOut,
+  })
+  .meta({ id: 'Conversation' })
+
+export const conversationPatch = z.strictObject({ status: z.enum(['open', 'pending', 'resolved', 'spam']) })
+
+/** `from` is the owner the caller saw: the write is refused when somebody else owns it by now. */
+export const assigneeBody = z.strictObject({ assignee_id: id.nullable(), from: id.nullable() })
+
+export const messageView = z
+  .object({
+    id,
+    conversation_id: id,
+    direction: z.enum(MESSAGE_DIRECTIONS),
+    kind: z.string(),
+    visibility: z.enum(VISIBILITIES),
+    state: z.enum(MESSAGE_STATES),
+    state_reason: z.string().nullable(),
+    author_type: z.enum(AUTHOR_TYPES),
+    author_id: id.nullable(),
+    contact_id: id.nullable(),
+    body: z.string(),
+    external_id: z.string().nullable(),
+    in_reply_to: id.nullable(),
+    permalink: z.string().nullable(),
+    occurred_at: instantOut,
+    received_at: instantOut,
+    edited_at: instantOut.nullable(),
+    deleted_at: instantOut.nullable(),
+  })
+  .meta({ id: 'Message' })
+
+export const noteBody = z.strictObject({ body: safeText(MAX_TEXT_BYTES) })
+
+export const replyBody = z.strictObject({
+  body: safeText(MAX_TEXT_BYTES),
+  visibility: z.enum(VISIBILITIES).default('public'),
+  /** The message being answered; the customer's latest one when absent. */
+  in_reply_to: id.optional(),
+  /** The last message the author saw; the reply is refused when the customer has written since. */
+  seen_up_to: id.optional(),
+  force: z.boolean().default(false),
+  /** Resolve the conversation once the network has accepted the reply. */
+  resolve_after: z.boolean().default(false),
+})

@@ -1,0 +1,48 @@
+import { ACTOR_TYPES } from '@parley/domain'
+import { z } from 'zod'
+import { cursor, id, instantOut, limit } from './common.ts'
+
+export const EVENT_TYPES = [
+  'message.received',
+  'message.updated',
+  'message.deleted',
+  'note.created',
+  'reply.queued',
+  'reply.sent',
+  'reply.rejected',
+  'reply.unknown',
+  'conversation.created',
+  'conversation.updated',
+  'conversation.assigned',
+  'conversation.unassigned',
+  'conversation.resolved',
+  'conversation.reopened',
+  'sla.started',
+  'sla.retargeted',
+  'sla.breached',
+  'sla.fulfilled',
+  'sla.cancelled',
+  'channel.connected',
+  'channel.degraded',
+  'channel.disabled',
+  'event.parked',
+] as const
+export type EventType = (typeof EVENT_TYPES)[number]
+
+/** One change. `cursor` is its place in the log: pass it as `after` or `Last-Event-ID` to go on from here. */
+export const eventView = z
+  .object({
+    cursor: z.string(),
+    id,
+    type: z.enum(EVENT_TYPES),
+    at: instantOut,
+    workspace_id: id,
+    actor: z.object({ type: z.enum(ACTOR_TYPES), id: id.nullable() }),
+    conversation_id: id.nullable(),
+    data: z.unknown(),
+    previous: z.unknown(),
+  })
+  .meta({ id: 'Event' })
+
+export const eventQuery = z.strictObject({ after: cursor.optional(), limit })
+export const eventPage = z.object({ data: z.array(eventView), next_cursor: z.string().nullable() })

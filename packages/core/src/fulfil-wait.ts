@@ -1,0 +1,60 @@
+import {
+  type Channel,
+  type Conversation,
+  closeWait,
+  findOldestUnanswered,
+  lockOpenWait,
+  lockRunningClock,
+  type Message,
+  type NewEvent,
+  type Trx,
+  updateClock,
+} from '@parley/db'
+import { isBreached, SYSTEM } from '@parley/domain'
+import { openWaits } from './open-waits.ts'
+
+/**
+ * Ends the wait of the customer whom a reply answers, at the time the network accepted it. Answering one customer
+ * ends nobody else's wait. What that customer wrote after the author had finished is unanswered, and a new wait.
+ * @param written_at when the author handed the reply in
+ */
+export async function fulfilWait(
+  trx: Trx,
+  channel: Channel,
+  conversation: Conversation,
+  reply: Message,
+  written_at: Date,
+  now: Date,
+): Promise<NewEvent[]> {
+  if (!reply.contact_id) return []
+  const wait = await lockOpenWait(trx, { conversation_id: conversation.id, contact_id: reply.contact_id })
+  // The wait began after this reply was written: it answers something older.
+  if (!wait || wait.opened_at > reply.occurred_at) return []
+  // What reached us after the author had handed the reply in, they cannot have answered.
+  const unseen = await findOldestUnanswered(trx, wait, written_at, channel.connected_at)
+  if (unseen?.id === wait.opened_by_message_id) return []
+  await closeWait(trx, wait.id, { closed_at: reply.occurred_at, closed_by_message_id: reply.id })
+  const events: NewEvent[] = []
+  const clock = await lockRunningClock(trx, wait.id)
+  if (clock) {
+    const late = isBreached(clock.due_at, reply.occurred_at)
+    await updateClock(trx, clock.id, {
+      state: 'fulfilled',
+      fulfilled_at: reply.occurred_at,
+      fulfilled_by_message_id: reply.id,
+      // The network may have accepted in time and we heard of it late: then the promise was kept.
+      breached_at: late ? clock.due_at : null,
+      detected_at: late ? (clock.detected_at ?? now) : null,
+      owner_id: clock.owner_id ?? conversation.assignee_id,
+    })
+    const data = { clock_id: clock.id, contact_id: clock.contact_id, metric: clock.metric, due_at: clock.due_at }
+    const event = { at: now, actor: SYSTEM, conversation_id: conversation.id }
+    if (late && !clock.breached_at) events.push({ ...event, type: 'sla.breached', data })
+    events.push({ ...event, type: 'sla.fulfilled', data: { ...data, fulfilled_at: reply.occurred_at, late } })
+  }
+  if (unseen) {
+    const opened = await openWaits(trx, channel, [{ ...unseen, contact_id: reply.contact_id }], [conversation.id], now)
+    events.push(...opened.events)
+  }
+  return events
+}

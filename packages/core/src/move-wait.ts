@@ -1,0 +1,32 @@
+import { lockRunningClock, type NewEvent, setWaitOpening, type Trx, updateClock, type Wait } from '@parley/db'
+import { SYSTEM } from '@parley/domain'
+import { dueOfClock } from './sla-promise.ts'
+
+/**
+ * Lets an open wait begin at another message: an older one arrived late, or the one that opened it was deleted.
+ * Its running clock follows under the promise it was started with; a breach that is recorded stays.
+ */
+export async function moveWait(
+  trx: Trx,
+  wait: Wait,
+  message_id: string,
+  opened_at: Date,
+  reason: 'older_message' | 'customer_deleted',
+  now: Date,
+): Promise<NewEvent[]> {
+  await setWaitOpening(trx, wait.id, opened_at, message_id)
+  const clock = await lockRunningClock(trx, wait.id)
+  if (!clock || clock.breached_at) return []
+  const due_at = await dueOfClock(trx, clock, opened_at)
+  await updateClock(trx, clock.id, { started_at: opened_at, due_at })
+  return [
+    {
+      type: 'sla.retargeted',
+      at: now,
+      actor: SYSTEM,
+      conversation_id: wait.conversation_id,
+      data: { clock_id: clock.id, metric: clock.metric, reason, due_at },
+      previous: { due_at: clock.due_at },
+    },
+  ]
+}

@@ -1,0 +1,124 @@
+import {
+  appendEvents,
+  type Conversation,
+  findChannel,
+  findMessagesByExternalId,
+  findWaitingSince,
+  type Message,
+  type NewEvent,
+  type Trx,
+  updateChannel,
+  updateConversation,
+  updateMessage,
+} from '@parley/db'
+import { isHumanAuthor, SYSTEM, statusAfterReplySent } from '@parley/domain'
+import { boundedKey } from './bounded-key.ts'
+import { fulfilWait } from './fulfil-wait.ts'
+import { storableText } from './storable-text.ts'
+
+/** What a network said to a reply, or failed to say. */
+export type ReplyOutcome =
+  | { outcome: 'sent'; external_id: string; accepted_at: Date; permalink: string | null }
+  | { outcome: 'rejected'; reason: string }
+  | { outcome: 'retry'; reason: string; retry_at: Date }
+  /** `look_again_at`: when to ask the network; null leaves the decision to a person. */
+  | { outcome: 'unknown'; reason: string; look_again_at: Date | null }
+
+/**
+ * Writes the outcome of a reply to the message, the conversation, the customer's wait and the log. Only `sent` closes
+ * a wait, at the time the network accepted; the caller holds the conversation's lock.
+ */
+export async function recordReplyOutcome(
+  trx: Trx,
+  conversation: Conversation,
+  message: Message,
+  outcome: ReplyOutcome,
+  now: Date,
+): Promise<Message> {
+  const event = (type: NewEvent['type'], data: Record<string, unknown>): NewEvent => ({
+    type,
+    at: now,
+    actor: SYSTEM,
+    conversation_id: conversation.id,
+    data: { message_id: message.id, ...data },
+  })
+  switch (outcome.outcome) {
+    case 'sent':
+      return recordSent(trx, conversation, message, outcome, now, event)
+    case 'rejected': {
+      const reason = storableText(outcome.reason)
+      const events = [event('reply.rejected', { reason })]
+      const { status } = conversation
+      if (status !== 'open') {
+        const type = status === 'resolved' ? 'conversation.reopened' : 'conversation.updated'
+        events.push({ ...event(type, { status: 'open' }), previous: { status } })
+      }
+      await updateConversation(trx, conversation.id, { status: 'open', resolved_at: null, updated_at: now })
+      await appendEvents(trx, events)
+      return updateMessage(trx, message.id, { state: 'rejected', state_reason: reason, next_attempt_at: null })
+    }
+    case 'retry': {
+      const { retry_at } = outcome
+      const reason = storableText(outcome.reason)
+      const { resume_at } = (await findChannel(trx, message.channel_id))!
+      if (!resume_at || resume_at < retry_at) await updateChannel(trx, message.channel_id, { resume_at: retry_at })
+      return updateMessage(trx, message.id, { state: 'queued', state_reason: reason, next_attempt_at: retry_at })
+    }
+    case 'unknown': {
+      const { look_again_at } = outcome
+      const reason = storableText(outcome.reason)
+      if (message.state !== 'unknown') await appendEvents(trx, [event('reply.unknown', { reason })])
+      return updateMessage(trx, message.id, { state: 'unknown', state_reason: reason, next_attempt_at: look_again_at })
+    }
+    default:
+      return outcome satisfies never
+  }
+}
+
+async function recordSent(
+  trx: Trx,
+  conversation: Conversation,
+  message: Message,
+  outcome: Extract<ReplyOutcome, { outcome: 'sent' }>,
+  now: Date,
+  event: (type: NewEvent['type'], data: Record<string, unknown>) => NewEvent,
+): Promise<Message> {
+  const { accepted_at } = outcome
+  const external_id = boundedKey(outcome.external_id)
+  const permalink = outcome.permalink && storableText(outcome.permalink)
+  const sent = await updateMessage(trx, message.id, {
+    state: 'sent',
+    state_reason: null,
+    // The reply is out, whatever its network calls it: an id that another message has is not kept.
+    external_id: (await isTaken(trx, message, external_id)) ? null : external_id,
+    permalink,
+    occurred_at: accepted_at,
+    next_attempt_at: null,
+  })
+  const events = [event('reply.sent', { external_id, accepted_at, permalink })]
+  const channel = (await findChannel(trx, message.channel_id))!
+  if (isHumanAuthor(message.author_type)) {
+    events.push(...(await fulfilWait(trx, channel, conversation, sent, message.received_at, now)))
+  }
+  const waiting_since = await findWaitingSince(trx, conversation.id)
+  const facts = { resolve_after: message.resolve_after, somebody_waits: waiting_since !== null }
+  const status = statusAfterReplySent(conversation.status, facts)
+  await updateConversation(trx, conversation.id, {
+    status,
+    waiting_since,
+    resolved_at: status === 'resolved' ? now : conversation.resolved_at,
+    last_message_at: accepted_at > conversation.last_message_at ? accepted_at : conversation.last_message_at,
+    updated_at: now,
+  })
+  if (status !== conversation.status) {
+    const type = status === 'resolved' ? 'conversation.resolved' : 'conversation.updated'
+    events.push({ ...event(type, { status }), previous: { status: conversation.status } })
+  }
+  await appendEvents(trx, events)
+  return sent
+}
+
+/** True when another message of the channel has this network id: ours came back first, or the network errs. */
+export async function isTaken(trx: Trx, message: Message, external_id: string): Promise<boolean> {
+  return (await findMessagesByExternalId(trx, message.channel_id, [external_id])).has(external_id)
+}

@@ -1,0 +1,166 @@
+import type { ConnectorEvent } from '@parley/contracts'
+import { applyInbound } from '@parley/core'
+import type { Channel } from '@parley/db'
+import fc from 'fast-check'
+import t from 'tap'
+import { at, author, deletion, type Inbox, message, openInboxes } from './inbox.ts'
+
+const { openInbox } = await openInboxes(t)
+
+const RECEIVED = at('12:00:00')
+const RUNS = 50
+const seconds = (base: Date, count: number) => new Date(base.getTime() + count * 1000)
+
+/** Times are few, so that many of them are the same; some lie before the channel was connected, some in the future. */
+const PAST = ['07:30:00', '07:45:00', '09:00:00', '09:00:01', '10:00:00', '11:59:59']
+const FUTURE = ['12:30:00', '13:00:00']
+
+const described = fc.record({
+  handle: fc.constantFrom('ana', 'ana.b', null),
+  display_name: fc.constantFrom('Ana', 'Ana Silva', null),
+})
+const version = fc.record({
+  version_at: fc.constantFrom('10:00:00', '10:00:00', '11:00:00', '11:30:00'),
+  text: fc.constantFrom('one', 'two', 'Zoë'),
+  profile: described,
+  permalink: fc.constant(null),
+})
+const story = (times: string[]) =>
+  fc.record({
+    author: fc.constantFrom('a', 'a', 'b'),
+    thread_key: fc.constantFrom('t-1', 't-1', 't-1', 't-2'),
+    occurred_at: fc.constantFrom(...times),
+    versions: fc.array(version, { minLength: 1, maxLength: 3 }),
+    deletions: fc.array(fc.constantFrom('09:30:00', '11:00:00', '11:45:00'), { maxLength: 2 }),
+  })
+type Story = typeof story extends (times: string[]) => fc.Arbitrary<infer S> ? S : never
+
+/** What happened to each message on the network: its versions, which keep their author, thread and time; its deletions. */
+function eventsOf(stories: Story[]): ConnectorEvent[] {
+  return stories.flatMap((one, index) => [
+    ...one.versions.map(({ version_at, text, profile }) =>
+      message(`m-${index}`, one.occurred_at, {
+        thread_key: one.thread_key,
+        author: author(one.author, profile),
+        version_at: at(version_at).toISOString(),
+        text,
+      }),
+    ),
+    ...one.deletions.map(time => deletion(`m-${index}`, time)),
+  ])
+}
+
+/** The events in any order, some several times, cut into batches of any size. */
+const deliveries = (times: string[]) =>
+  fc
+    .array(story(times), { minLength: 1, maxLength: 6 })
+    .map(eventsOf)
+    .chain(events =>
+      fc.array(fc.constantFrom(...events), { maxLength: 5 }).chain(again => {
+        const all = [...events, ...again]
+        return fc.record({
+          events: fc.constant(events),
+          delivered: fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length }),
+          sizes: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 5 }),
+        })
+      }),
+    )
+
+function batchesOf<T>(items: T[], sizes: number[]): T[][] {
+  const batches: T[][] = []
+  for (let start = 0; start < items.length; ) {
+    const size = sizes[batches.length % sizes.length]!
+    batches.push(items.slice(start, start + size))
+    start += size
+  }
+  return batches
+}
+
+/** Applies batches one after another; each event is received at the time of its batch, or all at one. */
+async function apply(inbox: Inbox, channel: Channel, batches: ConnectorEvent[][], gap: number) {
+  for (const [index, events] of batches.entries()) {
+    const received_at = seconds(RECEIVED, index * gap)
+    const batch = events.map(event => ({ inbound_event_id: crypto.randomUUID(), received_at, event }))
+    await inbox.run(trx => applyInbound(trx, channel, batch, seconds(RECEIVED, 3600 + index)))
+  }
+}
+
+/** Everything the events left behind in a channel, named as the network names it. */
+async function stateOf(inbox: Inbox, channel: Channel) {
+  return inbox.run(async trx => ({
+    contacts: await trx
+      .selectFrom('contact_identities as i')
+      .innerJoin('contacts as c', 'c.id', 'i.contact_id')
+      .select(['i.external_id', 'i.handle', 'i.display_name', 'i.updated_at', 'c.name'])
+      .where('i.network', '=', `generic:${channel.id}`)
+      .orderBy('i.external_id')
+      .execute(),
+    conversations: await trx
+      .selectFrom('conversations')
+      .select(['thread_key', 'status', 'waiting_since', 'last_message_at'])
+      .where('channel_id', '=', channel.id)
+      .orderBy('thread_key')
+      .execute(),
+    messages: await trx
+      .selectFrom('messages as m')
+      .innerJoin('conversations as v', 'v.id', 'm.conversation_id')
+      .innerJoin('contact_identities as i', 'i.contact_id', 'm.contact_id')
+      .select(['m.external_id', 'v.thread_key', 'i.external_id as author', 'm.body', 'm.occurred_at', 'm.version_at'])
+      .select(['m.edited_at', 'm.deleted_at'])
+      .where('m.channel_id', '=', channel.id)
+      .orderBy('m.external_id')
+      .execute(),
+    waits: await trx
+      .selectFrom('waits as w')
+      .innerJoin('conversations as v', 'v.id', 'w.conversation_id')
+      .innerJoin('contact_identities as i', 'i.contact_id', 'w.contact_id')
+      .leftJoin('sla_clocks as c', join => join.onRef('c.wait_id', '=', 'w.id').on('c.state', '=', 'running'))
+      .select(['v.thread_key', 'i.external_id as author', 'w.opened_at', 'c.metric', 'c.started_at', 'c.due_at'])
+      .where('v.channel_id', '=', channel.id)
+      .where('w.closed_at', 'is', null)
+      .orderBy('v.thread_key')
+      .orderBy('i.external_id')
+      .execute(),
+  }))
+}
+type State = Awaited<ReturnType<typeof stateOf>>
+
+/** What must hold of any state: who has something visible waits, and the conversation since the first of them. */
+function checkSense({ conversations, messages, waits }: State): void {
+  for (const { thread_key, waiting_since } of conversations) {
+    const opened = waits.filter(wait => wait.thread_key === thread_key).map(wait => wait.opened_at.getTime())
+    const since = opened.length > 0 ? Math.min(...opened) : undefined
+    if (waiting_since?.getTime() !== since) throw new Error(`waiting_since of ${thread_key} is not its oldest wait`)
+  }
+  const nameOf = (row: { thread_key: string; author: string }) => `${row.thread_key} ${row.author}`
+  const unanswered = [...new Set(messages.filter(row => !row.deleted_at).map(nameOf))].sort().join()
+  const waiting = waits.map(nameOf).join()
+  if (unanswered !== waiting) throw new Error(`${unanswered} wrote, ${waiting} wait`)
+}
+
+t.test('any order, any duplication and any batching of events gives the same state', async t => {
+  const inbox = await openInbox()
+  await inbox.promise({ first: 1800, next: 7200 })
+  for (const [name, times, gap] of [
+    ['each batch is received later', PAST, 1],
+    ['stamps from the future are received at one time', [...PAST, ...FUTURE], 0],
+  ] as const) {
+    await t.test(name, async t => {
+      await fc.assert(
+        fc.asyncProperty(deliveries([...times]), async ({ events, delivered, sizes }) => {
+          const [plain, shuffled] = [await inbox.addChannel(), await inbox.addChannel()]
+          await apply(inbox, plain, [events], gap)
+          await apply(inbox, shuffled, batchesOf(delivered, sizes), gap)
+          const [expected, state] = [await stateOf(inbox, plain), await stateOf(inbox, shuffled)]
+          checkSense(expected)
+          for (const part of ['contacts', 'conversations', 'messages', 'waits'] as const) {
+            const [found, wanted] = [JSON.stringify(state[part]), JSON.stringify(expected[part])]
+            if (found !== wanted) throw new Error(`${part}: ${found} instead of ${wanted}`)
+          }
+        }),
+        { numRuns: RUNS },
+      )
+      t.pass(`held for ${RUNS} histories`)
+    })
+  }
+})

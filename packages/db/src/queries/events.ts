@@ -1,0 +1,75 @@
+import type { EventType } from '@parley/contracts'
+import type { Actor } from '@parley/domain'
+import { type Selectable, sql } from 'kysely'
+import type { Trx } from '../database.ts'
+import { newId } from '../ids.ts'
+import { insertRows } from '../rows.ts'
+import type { Events } from '../tables.generated.ts'
+
+export type EventRow = Selectable<Events>
+
+/** A change to be logged. `data` is a snapshot of what changed, kept as it is now. */
+export type NewEvent = {
+  type: EventType
+  at: Date
+  actor: Actor
+  conversation_id?: string | null
+  data: Record<string, unknown>
+  previous?: Record<string, unknown>
+}
+
+/** Appends to the log, in the transaction of the change and in the order given. */
+export async function appendEvents(trx: Trx, events: NewEvent[]): Promise<void> {
+  await insertRows(
+    trx,
+    'events',
+    events.map(event => ({
+      id: newId(event.at),
+      type: event.type,
+      at: event.at,
+      actor_type: event.actor.type,
+      actor_id: event.actor.id,
+      conversation_id: event.conversation_id ?? null,
+      data: event.data,
+      previous: event.previous ?? null,
+    })),
+  )
+}
+
+/** A place in the log. */
+export type EventPosition = { xact: string; seq: number }
+
+/**
+ * Up to `limit` events after `position`, in commit order without gaps: only what no running transaction can still
+ * come before. What is younger is returned by a later call.
+ */
+export async function listEventsAfter(trx: Trx, position: EventPosition, limit: number): Promise<EventRow[]> {
+  const { rows } = await sql<EventRow>`
+    select * from events
+    where (xact, seq) > (${position.xact}::xid8, ${position.seq}::bigint)
+      and xact < pg_snapshot_xmin(pg_current_snapshot())
+    order by xact, seq limit ${limit}`.execute(trx)
+  return rows
+}
+
+/** The place after everything that is readable now. */
+export async function currentEventPosition(trx: Trx): Promise<EventPosition> {
+  const { rows } = await sql<{ xact: string }>`select pg_snapshot_xmin(pg_current_snapshot())::text as xact`.execute(
+    trx,
+  )
+  // Nothing readable has this transaction id yet, and everything that gets it comes after seq 0.
+  return { xact: rows[0]!.xact, seq: 0 }
+}
+
+/** One conversation's events from the oldest on. */
+export async function listConversationEvents(
+  trx: Trx,
+  conversation_id: string,
+  page: { limit: number; after: EventPosition },
+): Promise<EventRow[]> {
+  const { rows } = await sql<EventRow>`
+    select * from events where conversation_id = ${conversation_id}
+      and (xact, seq) > (${page.after.xact}::xid8, ${page.after.seq}::bigint)
+    order by xact, seq limit ${page.limit}`.execute(trx)
+  return rows
+}

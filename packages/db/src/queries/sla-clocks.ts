@@ -1,0 +1,94 @@
+import type { SlaMetric } from '@parley/domain'
+import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
+import type { SystemTrx, Trx } from '../database.ts'
+import { insertRows } from '../rows.ts'
+import type { SlaClocks } from '../tables.generated.ts'
+
+export type SlaClock = Selectable<SlaClocks>
+
+export async function insertClocks(trx: Trx, rows: Insertable<SlaClocks>[]): Promise<void> {
+  await insertRows(trx, 'sla_clocks', rows)
+}
+
+/** Locks the running clock of one wait. */
+export async function lockRunningClock(trx: Trx, wait_id: string): Promise<SlaClock | undefined> {
+  return trx
+    .selectFrom('sla_clocks')
+    .selectAll()
+    .where('wait_id', '=', wait_id)
+    .where('state', '=', 'running')
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+export async function updateClock(trx: Trx, id: string, change: Updateable<SlaClocks>): Promise<SlaClock> {
+  return trx.updateTable('sla_clocks').set(change).where('id', '=', id).returningAll().executeTakeFirstOrThrow()
+}
+
+export async function listClocks(trx: Trx, conversation_id: string): Promise<SlaClock[]> {
+  return trx
+    .selectFrom('sla_clocks')
+    .selectAll()
+    .where('conversation_id', '=', conversation_id)
+    .orderBy('started_at')
+    .orderBy('id')
+    .execute()
+}
+
+/** Workspaces in which a running clock has passed its due time and nobody has recorded it. */
+export async function listWorkspacesWithDueClocks(trx: SystemTrx, now: Date): Promise<string[]> {
+  const { rows } = await sql<{ workspace_id: string }>`
+    select distinct workspace_id from sla_clocks
+    where state = 'running' and breached_at is null and due_at < ${now}`.execute(trx)
+  return rows.map(row => row.workspace_id)
+}
+
+/**
+ * Records up to `limit` breaches, at their due times; any number of workers may do so at once. A clock that is due this
+ * very millisecond can still be met.
+ */
+export async function breachDueClocks(trx: Trx, now: Date, limit: number): Promise<SlaClock[]> {
+  const { rows } = await sql<SlaClock>`
+    update sla_clocks c
+    set breached_at = c.due_at, detected_at = ${now},
+      owner_id = (select assignee_id from conversations v
+        where v.workspace_id = c.workspace_id and v.id = c.conversation_id)
+    from (select id from sla_clocks where state = 'running' and breached_at is null and due_at < ${now}
+      order by due_at limit ${limit} for update skip locked) due
+    where c.id = due.id
+    returning c.*`.execute(trx)
+  return rows
+}
+
+export type MetricSummary = {
+  metric: SlaMetric
+  met: number
+  breached: number
+  open_overdue: number
+  open: number
+  cancelled: number
+  mean: number | null
+  p50: number | null
+  p90: number | null
+  p95: number | null
+}
+
+/** Outcomes of the clocks that started in [from, to), judged at `now`. A late answer is in the times as well. */
+export async function summariseClocks(trx: Trx, from: Date, to: Date, now: Date): Promise<MetricSummary[]> {
+  const { rows } = await sql<MetricSummary>`
+    select metric,
+      count(*) filter (where state = 'fulfilled' and fulfilled_at <= due_at) as met,
+      count(*) filter (where (state = 'fulfilled' and fulfilled_at > due_at)
+        or (state = 'running' and due_at < ${now})) as breached,
+      count(*) filter (where state = 'running' and due_at < ${now}) as open_overdue,
+      count(*) filter (where state = 'running' and due_at >= ${now}) as open,
+      count(*) filter (where state = 'cancelled') as cancelled,
+      avg(seconds)::float8 as mean,
+      percentile_cont(0.5) within group (order by seconds) as p50,
+      percentile_cont(0.9) within group (order by seconds) as p90,
+      percentile_cont(0.95) within group (order by seconds) as p95
+    from (select *, extract(epoch from fulfilled_at - started_at)::float8 as seconds
+      from sla_clocks where started_at >= ${from} and started_at < ${to}) clocks
+    group by metric order by metric`.execute(trx)
+  return rows
+}

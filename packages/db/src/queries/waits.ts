@@ -1,0 +1,89 @@
+import { type Insertable, type Selectable, sql } from 'kysely'
+import type { Trx } from '../database.ts'
+import { insertRows } from '../rows.ts'
+import type { Waits } from '../tables.generated.ts'
+
+export type Wait = Selectable<Waits>
+export type WaitKey = { conversation_id: string; contact_id: string }
+
+/** A customer's latest wait in a conversation, and how many of their waits there ended with an answer. */
+export type LatestWait = Wait & { answers: number }
+
+/** The latest wait of each customer in these conversations. */
+export async function listLatestWaits(trx: Trx, conversation_ids: string[]): Promise<LatestWait[]> {
+  const { rows } = await sql<LatestWait>`
+    select distinct on (conversation_id, contact_id) waits.*,
+      count(closed_by_message_id) over (partition by conversation_id, contact_id) as answers
+    from waits
+    where conversation_id = any(${conversation_ids}::uuid[])
+    order by conversation_id, contact_id, ordinal desc`.execute(trx)
+  return rows
+}
+
+export async function insertWaits(trx: Trx, rows: Insertable<Waits>[]): Promise<void> {
+  await insertRows(trx, 'waits', rows)
+}
+
+/** Lets a wait begin at another message. */
+export async function setWaitOpening(trx: Trx, wait_id: string, opened_at: Date, message_id: string): Promise<void> {
+  await trx
+    .updateTable('waits')
+    .set({ opened_at, opened_by_message_id: message_id })
+    .where('id', '=', wait_id)
+    .execute()
+}
+
+/** Locks the open wait of one customer; undefined when they wait for nothing. */
+export async function lockOpenWait(trx: Trx, key: WaitKey): Promise<Wait | undefined> {
+  return trx
+    .selectFrom('waits')
+    .selectAll()
+    .where('conversation_id', '=', key.conversation_id)
+    .where('contact_id', '=', key.contact_id)
+    .where('closed_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/** When the last answer to this customer was written; null when they have had none. */
+export async function findLastAnswerWrittenAt(trx: Trx, key: WaitKey): Promise<Date | null> {
+  const row = await trx
+    .selectFrom('waits as w')
+    .innerJoin('messages as answer', join =>
+      join.onRef('answer.workspace_id', '=', 'w.workspace_id').onRef('answer.id', '=', 'w.closed_by_message_id'),
+    )
+    .select(eb => eb.fn.max('answer.received_at').as('written_at'))
+    .where('w.conversation_id', '=', key.conversation_id)
+    .where('w.contact_id', '=', key.contact_id)
+    .executeTakeFirst()
+  return row?.written_at ?? null
+}
+
+export async function closeWait(
+  trx: Trx,
+  wait_id: string,
+  closed: { closed_at: Date; closed_by_message_id?: string; cancelled_reason?: string },
+): Promise<void> {
+  await trx.updateTable('waits').set(closed).where('id', '=', wait_id).execute()
+}
+
+/** Since when the conversation's longest-waiting customer waits; null when nobody does. */
+export async function findWaitingSince(trx: Trx, conversation_id: string): Promise<Date | null> {
+  const row = await trx
+    .selectFrom('waits')
+    .select(eb => eb.fn.min('opened_at').as('since'))
+    .where('conversation_id', '=', conversation_id)
+    .where('closed_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  return row.since
+}
+
+export async function listWaits(trx: Trx, conversation_id: string): Promise<Wait[]> {
+  return trx
+    .selectFrom('waits')
+    .selectAll()
+    .where('conversation_id', '=', conversation_id)
+    .orderBy('opened_at')
+    .orderBy('id')
+    .execute()
+}

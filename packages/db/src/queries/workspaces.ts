@@ -1,0 +1,52 @@
+import type { Insertable, Selectable } from 'kysely'
+import type { SystemTrx, Trx } from '../database.ts'
+import { FIRST_PAGE, type IdPage, startOf } from '../id-page.ts'
+import type { Users, Workspaces } from '../tables.generated.ts'
+
+export type User = Selectable<Users>
+
+export async function insertWorkspace(trx: Trx, row: Insertable<Workspaces>): Promise<void> {
+  await trx.insertInto('workspaces').values(row).execute()
+}
+
+export async function anyWorkspaceExists(trx: SystemTrx): Promise<boolean> {
+  return (await trx.selectFrom('workspaces').select('id').limit(1).executeTakeFirst()) !== undefined
+}
+
+export async function listWorkspaceIds(trx: SystemTrx): Promise<string[]> {
+  return (await trx.selectFrom('workspaces').select('id').execute()).map(row => row.id)
+}
+
+export async function getWorkspace(trx: Trx): Promise<{ id: string; name: string }> {
+  return trx.selectFrom('workspaces').select(['id', 'name']).executeTakeFirstOrThrow()
+}
+
+/**
+ * Takes `count` conversation numbers and returns the first. Holds the workspace's row until the transaction ends,
+ * so take them late.
+ */
+export async function takeConversationNumbers(trx: Trx, count: number): Promise<number> {
+  const row = await trx
+    .updateTable('workspaces')
+    .set(eb => ({ next_conversation_number: eb('next_conversation_number', '+', count) }))
+    .returning('next_conversation_number')
+    .executeTakeFirstOrThrow()
+  return row.next_conversation_number - count
+}
+
+export async function insertUser(trx: Trx, row: Insertable<Users>): Promise<User> {
+  return trx.insertInto('users').values(row).returningAll().executeTakeFirstOrThrow()
+}
+
+export async function findUser(trx: Trx, id: string): Promise<User | undefined> {
+  return trx.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst()
+}
+
+/** The administrator who was there first. */
+export async function findFirstAdmin(trx: Trx): Promise<User | undefined> {
+  return trx.selectFrom('users').selectAll().where('role', '=', 'admin').orderBy('id').limit(1).executeTakeFirst()
+}
+
+export async function listUsers(trx: Trx, page: IdPage = FIRST_PAGE): Promise<User[]> {
+  return trx.selectFrom('users').selectAll().where('id', '>', startOf(page)).orderBy('id').limit(page.limit).execute()
+}

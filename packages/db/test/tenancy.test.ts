@@ -1,0 +1,297 @@
+import { randomUUID } from 'node:crypto'
+import { firstWorkspace, testDatabase } from '@parley/testing'
+import fc from 'fast-check'
+import { sql } from 'kysely'
+import t from 'tap'
+import { openDatabase, sqlState, type Trx } from '../src/index.ts'
+import { fillWorkspace, insertStatement, listTables, someRow, superuser, workspaceColumn } from './catalogue.ts'
+
+const { db, url } = await testDatabase(t)
+const root = await superuser(t, url)
+const tables = await listTables(root)
+const [A, B] = [(await firstWorkspace(db)).workspace_id, randomUUID()]
+await fillWorkspace(
+  root,
+  tables.filter(({ name }) => name !== 'workspaces'),
+  A,
+)
+await fillWorkspace(root, tables, B)
+
+const ask = async <T extends Record<string, unknown>>(text: string, values: unknown[] = []) =>
+  (await root.query<T>(text, values)).rows
+/** Runs one statement inside a workspace, with its values. */
+const run = async (trx: Trx, text: string, values: unknown[] = []) => {
+  const parts = text.split(/\$\d+/)
+  const joined = parts.flatMap((part, index) =>
+    index === 0 ? [sql.raw(part)] : [sql`${values[index - 1]}`, sql.raw(part)],
+  )
+  return sql<Record<string, unknown>>`${sql.join(joined, sql.raw(''))}`.execute(trx)
+}
+const inA = <T>(work: (trx: Trx) => Promise<T>) => db.inWorkspace(A, work)
+
+t.test('every table but workspaces belongs to a workspace, and takes it from the transaction', async t => {
+  t.ok(tables.length >= 20)
+  for (const { name, columns } of tables) {
+    const column = columns.find(({ name }) => name === 'workspace_id')
+    if (name === 'workspaces') {
+      t.notOk(column)
+      continue
+    }
+    t.match(column, { type: 'uuid', default: 'current_workspace()' }, name)
+    const [{ attnotnull }] = (await ask(
+      `select attnotnull from pg_attribute where attrelid = $1::regclass and attname = 'workspace_id'`,
+      [name],
+    )) as [{ attnotnull: boolean }]
+    t.ok(attnotnull, name)
+  }
+})
+
+t.test('every key leads with the workspace, so that none tells of a row of another one', async t => {
+  const keys = await ask<{ table: string; index: string; first: string; primary: boolean }>(`
+    select i.indrelid::regclass::text as table, i.indexrelid::regclass::text as index, i.indisprimary as primary,
+      pg_get_indexdef(i.indexrelid, 1, true) as first
+    from pg_index i join pg_class c on c.oid = i.indrelid
+    where i.indisunique and c.relnamespace = 'public'::regnamespace and c.relname <> 'schema_migrations'`)
+  for (const { table, index, first } of keys) t.equal(first, workspaceColumn(table), index)
+  const withKey = keys.filter(({ primary }) => primary).map(({ table }) => table)
+  t.same(withKey.sort(), tables.map(({ name }) => name).sort(), 'every table has a primary key')
+})
+
+t.test('every reference carries the workspace along, so that none crosses over', async t => {
+  const references = await ask<{ name: string; table: string; target: string; columns: string[] }>(`
+    select conname as name, conrelid::regclass::text as table, confrelid::regclass::text as target,
+      (select array_agg(attname::text order by n) from unnest(conkey) with ordinality k (num, n)
+        join pg_attribute on attrelid = conrelid and attnum = num) as columns
+    from pg_constraint where contype = 'f' and connamespace = 'public'::regnamespace`)
+  t.ok(references.length > 20)
+  for (const { name, columns, target } of references) {
+    t.equal(columns[0], 'workspace_id', name)
+    if (target !== 'workspaces') t.ok(columns.length > 1, name)
+  }
+})
+
+t.test('row-level security is on for everybody, the owner too, and asks for the workspace on both sides', async t => {
+  const flags = await ask<{ name: string; enabled: boolean; forced: boolean }>(`
+    select relname as name, relrowsecurity as enabled, relforcerowsecurity as forced from pg_class
+    where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace and relname <> 'schema_migrations'`)
+  for (const { name, enabled, forced } of flags) t.same([enabled, forced], [true, true], name)
+  const policies = await ask<{
+    tablename: string
+    permissive: string
+    roles: string
+    cmd: string
+    qual: string
+    with_check: string
+  }>(`select tablename, permissive, roles::text, cmd, qual, with_check from pg_policies where schemaname = 'public'`)
+  for (const { name } of tables) {
+    const own = policies.filter(policy => policy.tablename === name && policy.roles === '{parley_app}')
+    const rule = `(${workspaceColumn(name)} = current_workspace())`
+    t.match(own, [{ cmd: 'ALL', permissive: 'PERMISSIVE', qual: rule, with_check: rule }], name)
+    t.equal(own.length, 1, `${name} has one policy for the app: another one would widen it`)
+  }
+  const others = policies.filter(({ roles }) => roles !== '{parley_app}')
+  for (const { tablename, roles, cmd } of others) t.same([roles, cmd], ['{parley_system}', 'SELECT'], tablename)
+})
+
+t.test('the two roles own no table, cannot log in, and are above no rule', async t => {
+  const roles = await ask(`
+    select rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication from pg_roles
+    where rolname in ('parley_app', 'parley_system') order by 1`)
+  const nothing = {
+    rolsuper: false,
+    rolbypassrls: false,
+    rolcreaterole: false,
+    rolcreatedb: false,
+    rolcanlogin: false,
+    rolreplication: false,
+  }
+  t.same(roles, [
+    { rolname: 'parley_app', ...nothing },
+    { rolname: 'parley_system', ...nothing },
+  ])
+  const owned = await ask(`
+    select relname as name from pg_class where relowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')
+    union all select proname from pg_proc where proowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')
+    union all select nspname from pg_namespace where nspowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')`)
+  t.same(owned, [{ name: 'authenticate_api_key' }], 'but the one function that runs as the system')
+  for (const role of ['parley_app', 'parley_system']) {
+    const rights = await ask(
+      `select has_schema_privilege($1, 'public', 'create') as create,
+      has_schema_privilege($1, 'bullmq', 'usage') as queues`,
+      [role],
+    )
+    t.same(rights, [{ create: false, queues: false }], role)
+  }
+})
+
+t.test('without a role a connection sees no row, although it owns the tables', async t => {
+  const found = await db.pool
+    .query(tables.map(({ name }) => `select count(*)::int as count from ${name}`).join(' union all '))
+    .then(
+      ({ rows }) => rows,
+      error => sqlState(error),
+    )
+  t.ok(found === '42501' || (found as { count: number }[]).every(({ count }) => count === 0), JSON.stringify(found))
+})
+
+t.test('the system role writes nothing and reads the granted columns alone', async t => {
+  const granted = await ask<{ table_name: string; columns: string }>(`
+    select table_name, string_agg(column_name, ', ' order by column_name) as columns
+    from information_schema.column_privileges where grantee = 'parley_system' and privilege_type = 'SELECT'
+    group by table_name order by table_name`)
+  t.same(Object.fromEntries(granted.map(({ table_name, columns }) => [table_name, columns])), {
+    api_keys: 'expires_at, id, key_hash, revoked_at, role, user_id, workspace_id',
+    channels: 'id, next_poll_at, status, workspace_id',
+    inbound_events: 'channel_id, received_at, state, workspace_id',
+    messages: 'id, next_attempt_at, workspace_id',
+    sla_clocks: 'breached_at, due_at, state, workspace_id',
+    workspaces: 'id',
+  })
+  for (const table of tables) {
+    const row = await someRow(root, table, A)
+    const own = workspaceColumn(table.name)
+    const statements = [
+      insertStatement(table.name, row).text.replace(/\$\d+/g, 'null'),
+      `update ${table.name} set ${own} = ${own}`,
+      `delete from ${table.name}`,
+      `select * from ${table.name}`,
+      `truncate ${table.name}`,
+    ]
+    for (const text of statements) {
+      // Once as the product does it, read only, and once with nothing but the role in the way.
+      await t.rejects(
+        db.asSystem(trx => sql.raw(text).execute(trx as unknown as Trx)),
+        text,
+      )
+      await root.query('begin; set local role parley_system')
+      const state = await root.query(text).then(() => 'done', sqlState)
+      await root.query('rollback')
+      t.equal(state, '42501', text)
+    }
+  }
+})
+
+t.test('a transaction of one workspace sees no row of another one, in any table', async t => {
+  for (const { name } of tables) {
+    const own = workspaceColumn(name)
+    const all = await ask<{ ws: string }>(`select distinct ${own} as ws from ${name}`)
+    t.same(new Set(all.map(({ ws }) => ws)), new Set([A, B]), `${name} has rows of both`)
+    const { rows } = await inA(trx => run(trx, `select ${own} as ws from ${name}`))
+    t.ok(rows.length > 0, name)
+    for (const { ws } of rows) t.equal(ws, A, name)
+    const asked = await inA(trx => run(trx, `select 1 from ${name} where ${own} = $1`, [B]))
+    t.equal(asked.rows.length, 0, name)
+  }
+})
+
+t.test('a transaction of one workspace writes nothing into another one, in any table', async t => {
+  const contents = () =>
+    ask(
+      tables
+        .map(
+          ({ name }) =>
+            `select '${name}' as name, md5(string_agg(r::text, '' order by r::text)) from ${name} r where ${workspaceColumn(name)} = '${B}'`,
+        )
+        .join(' union all '),
+    )
+  const before = await contents()
+  for (const table of tables) {
+    const own = workspaceColumn(table.name)
+    const { text, values } = insertStatement(table.name, await someRow(root, table, B))
+    const inserted = await inA(trx => run(trx, text, values)).then(() => 'done', sqlState)
+    t.equal(inserted, '42501', `insert into ${table.name}`)
+    const moved = await inA(trx => run(trx, `update ${table.name} set ${own} = $1`, [B])).then(() => 'done', sqlState)
+    t.equal(moved, '42501', `move within ${table.name}`)
+    for (const statement of [
+      `update ${table.name} set ${own} = ${own} where ${own} = $1`,
+      `delete from ${table.name} where ${own} = $1`,
+    ]) {
+      const outcome = await inA(trx => run(trx, statement, [B])).then(
+        ({ numAffectedRows }) => numAffectedRows,
+        sqlState,
+      )
+      t.ok(outcome === 0n || outcome === '42501', `${statement}: ${outcome}`)
+    }
+  }
+  t.same(await contents(), before)
+})
+
+t.test('the log cannot be rewritten, not even by its own workspace', async t => {
+  for (const text of ['update events set type = type', 'delete from events', 'truncate events']) {
+    t.equal(await inA(trx => run(trx, text)).then(() => 'done', sqlState), '42501', text)
+  }
+})
+
+t.test('whatever transactions run side by side, each one is in its own workspace, and leaves none behind', async t => {
+  const small = openDatabase({ url, poolSize: 2 })
+  t.teardown(() => small.close())
+  const work = fc.record({
+    workspace: fc.constantFrom(A, B),
+    fails: fc.constantFrom('no', 'throws', 'sql', 'system'),
+    rounds: fc.integer({ min: 1, max: 3 }),
+  })
+  await fc.assert(
+    fc.asyncProperty(fc.array(work, { minLength: 1, maxLength: 12 }), async list => {
+      await Promise.allSettled(
+        list.map(async ({ workspace, fails, rounds }) => {
+          if (fails === 'system') return small.asSystem(trx => trx.selectFrom('workspaces').select('id').execute())
+          return small.inWorkspace(workspace, async trx => {
+            for (let round = 0; round < rounds; round += 1) {
+              const rows = await trx.selectFrom('contacts').select('workspace_id').execute()
+              if (rows.length === 0 || rows.some(({ workspace_id }) => workspace_id !== workspace)) throw new Leak()
+            }
+            if (fails === 'throws') throw new Error('a bug')
+            if (fails === 'sql') await sql.raw('select 1/0').execute(trx)
+          })
+        }),
+      ).then(results => {
+        for (const result of results)
+          if (result.status === 'rejected' && result.reason instanceof Leak) throw result.reason
+      })
+      const afterwards = await Promise.all(
+        [1, 2].map(() =>
+          small.pool.query(`select current_setting('parley.workspace_id', true) as ws, current_user as role`),
+        ),
+      )
+      for (const { rows } of afterwards) {
+        if (rows[0].ws || /^parley_(app|system)$/.test(rows[0].role)) throw new Leak(JSON.stringify(rows))
+      }
+    }),
+    { numRuns: 60 },
+  )
+  t.pass('no transaction saw another workspace')
+})
+
+class Leak extends Error {}
+
+t.test('what is no UUID never becomes a workspace', async t => {
+  const refused = (workspace_id: string) =>
+    db
+      .inWorkspace(workspace_id, async () => t.fail(`ran in ${workspace_id}`))
+      .then(
+        () => false,
+        error => error instanceof TypeError,
+      )
+  const attempts = [
+    ...['', ' ', A.toUpperCase(), `${A} `, `${A}\n`, `{${A}}`, A.replaceAll('-', ''), `${A}'; reset role; --`],
+    ...[`${A}'; set local role parley_system; select '`, "'", '$1', 'null', `${A}\u0000`, `\n${A}`],
+  ]
+  for (const attempt of attempts) t.ok(await refused(attempt), JSON.stringify(attempt))
+  await fc.assert(fc.asyncProperty(fc.string(), refused))
+  await fc.assert(
+    fc.asyncProperty(fc.tuple(fc.string({ minLength: 1 }), fc.boolean()), ([text, before]) =>
+      refused(before ? text + A : A + text),
+    ),
+  )
+  for (const attempt of [undefined, null, 1, {}, [A, B]])
+    t.ok(await refused(attempt as unknown as string), String(attempt))
+  await t.rejects(
+    db.readInWorkspace(`${A}'`, async () => {}),
+    TypeError,
+  )
+})
+
+t.test('a report writes nothing', async t => {
+  const written = db.readInWorkspace(A, trx => run(trx, `update contacts set name = 'x'`))
+  t.equal(await written.then(() => 'done', sqlState), '25006')
+})

@@ -1,0 +1,10 @@
+export const ROLES = ['agent', 'lead', 'admin'] as const
+export type Role = (typeof ROLES)[number]
+
+export const ACTOR_TYPES = ['user', 'api_key', 'rule', 'contact', 'system'] as const
+export type ActorType = (typeof ACTOR_TYPES)[number]
+
+/** Who caused a change, as events record it. */
+export type Actor = { type: ActorType; id: string | null }
+
+export const SYSTEM: Actor = { type: 'system', id: null }

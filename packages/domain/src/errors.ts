@@ -1,0 +1,41 @@
+/**
+ * A refusal that the caller can understand and act on. `code` is stable and becomes the problem type of the answer;
+ * nothing here knows HTTP. Anything else that is thrown is a bug.
+ */
+export class DomainError extends Error {
+  override name = 'DomainError'
+  readonly code: DomainErrorCode
+  /** Facts the caller needs to go on, safe to show: the newer messages, the present owner. */
+  readonly details: Record<string, unknown> | undefined
+
+  constructor(code: DomainErrorCode, message: string, details?: Record<string, unknown>) {
+    super(message)
+    this.code = code
+    this.details = details
+  }
+}
+
+export type DomainErrorCode =
+  | 'not_found'
+  | 'channel_gone'
+  | 'invalid_signature'
+  | 'invalid_cursor'
+  | 'conflict'
+  | 'already_assigned'
+  | 'newer_messages'
+  | 'version_mismatch'
+  | 'precondition_required'
+  | 'idempotency_key_required'
+  | 'idempotency_key_reused'
+  | 'idempotency_in_progress'
+  | 'reply_refused'
+  | 'validation_failed'
+  | 'forbidden'
+  | 'unauthenticated'
+
+/** Absent here means absent or another workspace's: the caller cannot tell which. */
+export class NotFound extends DomainError {
+  constructor(what: string) {
+    super('not_found', `There is no such ${what}.`)
+  }
+}

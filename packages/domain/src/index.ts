@@ -1,0 +1,13 @@
+export * from './actor.ts'
+export * from './channel.ts'
+export * from './conversation.ts'
+export * from './errors.ts'
+export * from './message.ts'
+export {
+  type Calendar,
+  CalendarError,
+  type CompiledCalendar,
+  compileCalendar,
+  dueAt,
+} from './sla/calendar.ts'
+export * from './sla/wait.ts'

@@ -1,0 +1,26 @@
+/**
+ * received: came from the network · stored: an internal note.
+ * A reply is queued → sending → sent | rejected | unknown; a retryable refusal puts it back to queued.
+ */
+export const MESSAGE_STATES = ['received', 'stored', 'queued', 'sending', 'sent', 'rejected', 'unknown'] as const
+export type MessageState = (typeof MESSAGE_STATES)[number]
+
+export const MESSAGE_DIRECTIONS = ['inbound', 'outbound', 'internal'] as const
+export type MessageDirection = (typeof MESSAGE_DIRECTIONS)[number]
+
+export const AUTHOR_TYPES = ['contact', 'user', 'api_key', 'native'] as const
+export type AuthorType = (typeof AUTHOR_TYPES)[number]
+
+/** Only a person's answer ends a wait; what a program sends by its own key is help, not an answer. */
+export function isHumanAuthor(author_type: AuthorType): boolean {
+  return author_type === 'user' || author_type === 'native'
+}
+
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
+
+/** Length as a reader counts it: a family emoji is one. */
+export function countGraphemes(text: string): number {
+  let count = 0
+  for (const _ of graphemes.segment(text)) count += 1
+  return count
+}

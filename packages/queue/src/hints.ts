@@ -1,0 +1,105 @@
+import type { ChannelJob, SendJob } from '@parley/contracts'
+import type { Queue } from 'bullmq'
+import { openQueue, type QueueBackend } from './backend.ts'
+import { withDeadline } from './deadline.ts'
+
+/** How long a hint may take before it is given up; the sweeper then does its work. */
+const DEADLINE_MS = 2_000
+const CLOSE_MS = 2_000
+
+type HintQueue = 'ingest' | 'poll' | 'send'
+
+type Deduplication = { prefix: string; expiry: { ttl?: number } }
+/** While one waits or runs, others are dropped. */
+const ONE_AT_A_TIME: Deduplication = { prefix: '', expiry: {} }
+/** A key left over by an outage would keep all later ones out for ever; this one runs out. */
+const REPEATED: Deduplication = { prefix: 'again-', expiry: { ttl: 10_000 } }
+
+export type HintsOptions = {
+  /** Called for each hint that got lost. Losing one costs seconds, never a message. */
+  onLost: (queue: HintQueue, error: unknown) => void
+}
+
+/**
+ * Tells workers to look. Every method returns at once, never throws and is never waited for: the fact is committed in
+ * Postgres before, and the sweeper finds it if the hint gets lost.
+ */
+export class Hints {
+  readonly #queues: Record<HintQueue, Queue>
+  readonly #options: HintsOptions
+  readonly #inFlight = new Map<string, { again: boolean }>()
+
+  constructor(backend: QueueBackend, options: HintsOptions) {
+    this.#options = options
+    this.#queues = {
+      ingest: openQueue(backend, 'ingest'),
+      poll: openQueue(backend, 'poll'),
+      send: openQueue(backend, 'send'),
+    }
+    // A connection says that it is broken whenever it tries again; what is lost by that, the hints themselves tell.
+    for (const queue of Object.values(this.#queues)) queue.on('error', () => {})
+  }
+
+  /** The channel's ledger has undone events. */
+  ingest(job: ChannelJob): void {
+    this.#hint('ingest', job.channel_id, job, ONE_AT_A_TIME)
+  }
+
+  /** The channel's network may be asked again. */
+  poll(job: ChannelJob): void {
+    this.#hint('poll', job.channel_id, job, ONE_AT_A_TIME)
+  }
+
+  /** A reply is to be sent, or looked up. */
+  send(job: SendJob): void {
+    this.#hint('send', job.message_id, job, ONE_AT_A_TIME)
+  }
+
+  /** Like the three above, for the sweeper: it does not believe that a hint which stands in the queue will run. */
+  repeat(queue: 'ingest' | 'poll', job: ChannelJob): void
+  repeat(queue: 'send', job: SendJob): void
+  repeat(queue: HintQueue, job: ChannelJob | SendJob): void {
+    this.#hint(queue, 'channel_id' in job ? job.channel_id : job.message_id, job, REPEATED)
+  }
+
+  /** Resolves when the queue answers. */
+  async check(): Promise<void> {
+    await this.#queues.ingest.getWaitingCount()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Object.values(this.#queues).map(closeQueue))
+  }
+
+  /**
+   * One hint per subject is on its way at a time. What happens meanwhile is covered by one more, so a burst of a
+   * thousand events costs a handful of jobs.
+   */
+  #hint(name: HintQueue, subject: string, data: ChannelJob | SendJob, rule: Deduplication): void {
+    const key = `${rule.prefix}${name}-${subject}`
+    const flying = this.#inFlight.get(key)
+    if (flying) {
+      flying.again = true
+      return
+    }
+    const flight = { again: false }
+    this.#inFlight.set(key, flight)
+    // Adding while one waits or runs is dropped; the worker looks once more after each run.
+    const added = this.#queues[name].add(name, data, { deduplication: { id: key, ...rule.expiry } })
+    withDeadline(added, DEADLINE_MS)
+      .catch(error => this.#options.onLost(name, error))
+      .finally(() => {
+        this.#inFlight.delete(key)
+        if (flight.again) this.#hint(name, subject, data, rule)
+      })
+  }
+}
+
+/** A Redis that is away cannot be told goodbye, so its client has to be stopped from looking for it. */
+async function closeQueue(queue: Queue): Promise<void> {
+  // A connection that breaks while it is closed may never say that it is closed.
+  await withDeadline(queue.close(), CLOSE_MS).catch(() => {
+    // It does as it is told and may never say so.
+    withDeadline(queue.disconnect(), 250).catch(() => {})
+  })
+}

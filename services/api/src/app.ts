@@ -1,0 +1,104 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+} from 'fastify-type-provider-zod'
+import { v4 } from 'uuid'
+import type { ApiContext } from './context.ts'
+import { createCursors } from './cursors.ts'
+import { authPlugin } from './plugins/auth.ts'
+import { answerClientError } from './plugins/client-errors.ts'
+import { errorsPlugin, frameworkProblem } from './plugins/errors.ts'
+import { inputPlugin } from './plugins/input.ts'
+import { sendProblem } from './plugins/problem.ts'
+import { SECURITY_HEADERS } from './plugins/security-headers.ts'
+import { channelRoutes } from './routes/channels.ts'
+import { conversationRoutes } from './routes/conversations.ts'
+import { eventRoutes } from './routes/events.ts'
+import { inboundWebhookRoutes } from './routes/inbound-webhooks.ts'
+import { operationRoutes } from './routes/operation.ts'
+import { peopleRoutes } from './routes/people.ts'
+import { replyRoutes } from './routes/replies.ts'
+import { slaRoutes } from './routes/sla.ts'
+
+/** The whole API, not yet listening. Closing it closes nothing of `ctx`. */
+export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: ctx.logger as FastifyBaseLogger,
+    // One line per request, written by our own hook.
+    logController: new LogController({ disableRequestLogging: true }),
+    // Never the caller's: a request id from outside could be anything.
+    genReqId: () => v4(),
+    bodyLimit: 1024 * 1024,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 72_000,
+    routerOptions: { maxParamLength: 200 },
+    frameworkErrors: (error, request, reply) => {
+      const draft = frameworkProblem(error) ?? { code: 'invalid_request', status: 400, title: 'Invalid request' }
+      sendProblem(request, reply as never, draft)
+    },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket),
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers(SECURITY_HEADERS)
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    const status = reply.statusCode
+    ctx.metrics.requestSeconds.observe({ method: request.method, route, status }, reply.elapsedTime / 1000)
+    const { workspace_id, id: credential_id } = request.credential ?? {}
+    // The route, not the URL: a query may hold what people wrote.
+    const fields = { request_id: request.id, method: request.method, route, status, workspace_id, credential_id }
+    request.log.info({ ...fields, duration_ms: Math.round(reply.elapsedTime * 10) / 10 }, 'request')
+  })
+
+  await app.register(errorsPlugin)
+  await app.register(inputPlugin)
+  await registerDocs(app)
+  await app.register(authPlugin, { ctx })
+
+  const options = { ctx, cursors: createCursors(ctx.config.PARLEY_SECRET_KEY) }
+  await app.register(operationRoutes, options)
+  await app.register(inboundWebhookRoutes, { ...options, prefix: '/hooks' })
+  for (const routes of [conversationRoutes, replyRoutes, channelRoutes, slaRoutes, eventRoutes, peopleRoutes]) {
+    await app.register(routes, { ...options, prefix: '/v1' })
+  }
+  return app
+}
+
+const REFUSED = {
+  description: 'Refused, as problem+json',
+  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+}
+
+/** One description, made from the schemas that check requests and write answers. */
+async function registerDocs(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Parley', version: '0.1.0', description: 'A shared inbox for public conversations.' },
+      components: { securitySchemes: { api_key: { type: 'http', scheme: 'bearer', bearerFormat: 'parley_…' } } },
+      security: [{ api_key: [] }],
+    },
+    transform: input => {
+      const transformed = jsonSchemaTransform(input)
+      const schema = transformed.schema as Record<string, unknown> | undefined
+      if (!schema || schema.hide) return transformed
+      const access = input.route.config?.access
+      if (access === 'public') schema.security = []
+      else schema['x-role'] = access
+      schema.response = { ...(schema.response as object), default: REFUSED }
+      return transformed
+    },
+    transformObject: jsonSchemaTransformObject,
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+  app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())
+}

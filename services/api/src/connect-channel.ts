@@ -1,0 +1,108 @@
+import {
+  ChannelAuthError,
+  type ConnectedChannel,
+  connectorFor,
+  NetworkUnavailable,
+  refuseTarget,
+} from '@parley/connectors'
+import type { channelBody } from '@parley/contracts'
+import { channelContext, seal } from '@parley/core'
+import { appendEvents, type Channel, findInbox, insertChannel, newId, type Trx } from '@parley/db'
+import { type Actor, DomainError } from '@parley/domain'
+import type { z } from 'zod'
+import type { ApiContext } from './context.ts'
+
+const IDENTIFY_TIMEOUT_MS = 10_000
+
+type Draft = z.output<typeof channelBody>
+type Connect = (trx: Trx, actor: Actor) => Promise<Channel & { generated_credentials: unknown }>
+
+/**
+ * Checks a channel's settings and credentials, with the network itself where it can tell whose account they open, and
+ * returns the step that stores it.
+ * @throws DomainError `validation_failed`
+ */
+export async function connectChannel(ctx: ApiContext, workspace_id: string, draft: Draft): Promise<Connect> {
+  const connector = connectorFor(draft.kind)
+  const settings = parse(connector.settingsSchema, draft.settings, 'settings')
+  refusePrivateTargets(settings, ctx.config.PARLEY_ALLOW_PRIVATE_TARGETS)
+  const generated = Object.keys(draft.credentials).length === 0 ? connector.generateCredentials?.() : undefined
+  const credentials = parse(connector.credentialsSchema, generated ?? draft.credentials, 'credentials')
+  const now = ctx.now()
+  const id = newId(now)
+  const channel: ConnectedChannel = { id, external_id: null, settings, credentials, session: null }
+  let session: Record<string, unknown> | undefined
+  const external_id = await identify(ctx, draft.kind, channel, saved => {
+    session = saved
+  })
+
+  const { PARLEY_SECRET_KEY } = ctx.config
+  const context = channelContext({ workspace_id, id })
+  return async (trx, actor) => {
+    if (!(await findInbox(trx, draft.inbox_id))) {
+      throw new DomainError('validation_failed', 'inbox_id names no inbox of this workspace.')
+    }
+    const row = await insertChannel(trx, {
+      id,
+      inbox_id: draft.inbox_id,
+      kind: draft.kind,
+      name: draft.name,
+      external_id,
+      status: 'active',
+      settings: JSON.stringify(settings),
+      credentials_sealed: seal(PARLEY_SECRET_KEY, context, credentials),
+      session_sealed: session ? seal(PARLEY_SECRET_KEY, context, session) : null,
+      next_poll_at: connector.poll ? now : null,
+      connected_at: now,
+      created_at: now,
+    })
+    const data = { channel_id: id, kind: draft.kind, inbox_id: draft.inbox_id }
+    await appendEvents(trx, [{ type: 'channel.connected', at: now, actor, data }])
+    return { ...row, generated_credentials: generated ?? null }
+  }
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown, field: string): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  const errors = parsed.error.issues.map(issue => ({
+    pointer: `/${[field, ...issue.path.map(String)].join('/')}`,
+    detail: issue.message,
+  }))
+  throw new DomainError('validation_failed', `The ${field} do not fit this kind of channel.`, { errors })
+}
+
+/** Refused when saved, where it can be told from the text; names are checked again whenever they are called. */
+function refusePrivateTargets(settings: Record<string, unknown>, allowPrivate: string[]): void {
+  for (const [key, value] of Object.entries(settings)) {
+    if (!key.endsWith('_url') || typeof value !== 'string') continue
+    const reason = refuseTarget(value, allowPrivate)
+    if (!reason) continue
+    const errors = [{ pointer: `/settings/${key}`, detail: reason }]
+    throw new DomainError('validation_failed', `${key} ${reason}.`, { errors })
+  }
+}
+
+async function identify(
+  ctx: ApiContext,
+  kind: string,
+  channel: ConnectedChannel,
+  saveSession: (session: Record<string, unknown>) => void,
+): Promise<string | null> {
+  const { identify } = connectorFor(kind)
+  if (!identify) return null
+  try {
+    const found = await identify(channel, {
+      now: ctx.now,
+      signal: AbortSignal.timeout(IDENTIFY_TIMEOUT_MS),
+      saveSession: async session => saveSession(session),
+      fetch: ctx.fetch,
+    })
+    return found.external_id
+  } catch (error) {
+    if (error instanceof ChannelAuthError || error instanceof NetworkUnavailable) {
+      throw new DomainError('validation_failed', `The network did not let us in: ${error.message}`)
+    }
+    throw error
+  }
+}

@@ -1,0 +1,19 @@
+import type { Config, Logger } from '@parley/config'
+import type { Database } from '@parley/db'
+import type { Hints, WakeUps } from '@parley/queue'
+import type { EventStreams } from './event-streams.ts'
+import type { Metrics } from './metrics.ts'
+
+/** Everything a route may use. Made once by main.ts, or by a test. */
+export type ApiContext = {
+  db: Database
+  hints: Hints
+  wakeUps: WakeUps
+  streams: EventStreams
+  metrics: Metrics
+  now: () => Date
+  logger: Logger
+  config: Pick<Config, 'PARLEY_ALLOW_PRIVATE_TARGETS'> & { PARLEY_SECRET_KEY: Buffer }
+  /** For asking a network whose account it is; guarded against private addresses. */
+  fetch: typeof fetch
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto'
+import { seal, unseal } from '@parley/core'
+import { findStoredAnswer, lockIdempotencyKey, storeAnswer, type Trx } from '@parley/db'
+import { DomainError } from '@parley/domain'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { ApiContext } from '../context.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** `required` where a repeat would be seen by customers. Elsewhere a POST may carry a key. */
+    idempotency?: 'required'
+  }
+}
+
+const KEY = /^[A-Za-z0-9_:.-]{8,255}$/
+
+/** How one write is answered; `headers` are stored with the answer. */
+export type EffectOptions<T> = { status: number; headers?: (result: T) => Record<string, string> }
+
+/**
+ * Runs a write in one transaction of the caller's workspace and answers it. With an Idempotency-Key the answer is
+ * stored in that same transaction, so a repeat gets the stored answer and never a second effect, whatever died in
+ * between.
+ * @returns the result, for hints after the answer; undefined when a stored answer was given
+ */
+export async function applyEffect<T>(
+  ctx: ApiContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: EffectOptions<T>,
+  work: (trx: Trx) => Promise<T>,
+): Promise<T | undefined> {
+  const { workspace_id, id: credential_id } = request.credential
+  const key = idempotencyKey(request)
+  const serialise = (result: T) =>
+    String(reply.serializeInput(result as Record<string, unknown>, String(options.status)))
+  const answer = await ctx.db.inWorkspace(workspace_id, async trx => {
+    if (!key) {
+      const result = await work(trx)
+      return { result, status: options.status, headers: options.headers?.(result) ?? {}, body: serialise(result) }
+    }
+    const scope = { credential_id, route: `${request.method} ${request.routeOptions.url}`, key }
+    const context = `answer:${[workspace_id, ...Object.values(scope)].join(':')}`
+    const fingerprint = fingerprintOf(request)
+    if (!(await lockIdempotencyKey(trx, scope))) {
+      throw new DomainError('idempotency_in_progress', 'A request with this Idempotency-Key is still running.')
+    }
+    const stored = await findStoredAnswer(trx, scope)
+    if (stored) {
+      if (!stored.fingerprint.equals(fingerprint)) {
+        throw new DomainError('idempotency_key_reused', 'This Idempotency-Key was used for another request.')
+      }
+      const headers = { ...(stored.headers as Record<string, string>), 'idempotency-replayed': 'true' }
+      const body = unseal(ctx.config.PARLEY_SECRET_KEY, context, Buffer.from(stored.body, 'base64')) as string
+      return { result: undefined, status: stored.status, headers, body }
+    }
+    const result = await work(trx)
+    const headers = options.headers?.(result) ?? {}
+    const body = serialise(result)
+    // Sealed: an answer may hold a new key, which is shown once and otherwise only kept as a hash.
+    const sealed = seal(ctx.config.PARLEY_SECRET_KEY, context, body).toString('base64')
+    const row = { ...scope, fingerprint, status: options.status, headers: JSON.stringify(headers), body: sealed }
+    await storeAnswer(trx, { ...row, created_at: ctx.now() })
+    return { result, status: options.status, headers, body }
+  })
+  // The body is serialised already, by the route's own schema.
+  reply.code(answer.status).headers(answer.headers).type('application/json; charset=utf-8').send(answer.body)
+  ctx.wakeUps.publish(workspace_id)
+  return answer.result
+}
+
+/** RFC draft and habit differ: with and without quotes is the same key. */
+function idempotencyKey(request: FastifyRequest): string | undefined {
+  if (request.method !== 'POST') return undefined
+  const header = request.headers['idempotency-key']
+  if (header === undefined) {
+    if (request.routeOptions.config.idempotency !== 'required') return undefined
+    throw new DomainError('idempotency_key_required', 'Send an Idempotency-Key: 8 to 255 letters, digits or _ : . -')
+  }
+  const key = typeof header === 'string' ? header.replace(/^"(.*)"$/, '$1') : ''
+  if (!KEY.test(key)) {
+    throw new DomainError('validation_failed', 'Idempotency-Key must be 8 to 255 letters, digits or _ : . -')
+  }
+  return key
+}
+
+function fingerprintOf(request: FastifyRequest): Buffer {
+  return createHash('sha256')
+    .update(`${request.url}\n${JSON.stringify(request.body ?? null)}`)
+    .digest()
+}
+
+/** The version the caller saw, from `If-Match: "3"`. */
+export function expectedVersion(request: FastifyRequest): number {
+  const header = request.headers['if-match']
+  if (header === undefined) {
+    throw new DomainError('precondition_required', 'Send If-Match with the ETag you read, so that no change gets lost.')
+  }
+  const version = /^"(\d{1,9})"$/.exec(header)?.[1]
+  if (!version) throw new DomainError('version_mismatch', 'If-Match must be one strong ETag, such as "3".')
+  return Number(version)
+}
+
+export const etagOf = (row: { version: number }) => ({ etag: `"${row.version}"` })

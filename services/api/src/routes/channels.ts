@@ -1,0 +1,274 @@
+import { connectorFor } from '@parley/connectors'
+import {
+  channelBody,
+  channelView,
+  idParams,
+  inboxBody,
+  inboxPatch,
+  inboxView,
+  messageView,
+  outboxAckBody,
+  outboxItem,
+  outboxParams,
+  outboxQuery,
+  pageOf,
+  pageQuery,
+  parkedEventView,
+} from '@parley/contracts'
+import { acknowledgeOutbox } from '@parley/core'
+import {
+  findChannel,
+  findInbox,
+  hastenPoll,
+  insertInbox,
+  listChannels,
+  listInboxes,
+  listParkedEvents,
+  listQueuedReplies,
+  newId,
+  type Trx,
+  updateInbox,
+} from '@parley/db'
+import { NotFound } from '@parley/domain'
+import { z } from 'zod'
+import { connectChannel } from '../connect-channel.ts'
+import { page, pageById } from '../paging.ts'
+import { applyEffect } from '../plugins/effects.ts'
+import type { Routes } from '../zod-plugin.ts'
+
+const byMessage = z.object({ occurred_at: z.iso.datetime().transform(text => new Date(text)), id: z.string() })
+
+/** Connected accounts and the inboxes they feed. */
+export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
+  const { db, now } = ctx
+
+  const getChannel = async (trx: Trx, id: string) => {
+    const channel = await findChannel(trx, id)
+    if (!channel || channel.status === 'deleted') throw new NotFound('channel')
+    return channel
+  }
+
+  app.get(
+    '/inboxes',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Channels'],
+        summary: 'List inboxes',
+        querystring: pageQuery,
+        response: { 200: pageOf(inboxView) },
+      },
+    },
+    request => pageById(ctx, cursors, request, listInboxes),
+  )
+
+  app.post(
+    '/inboxes',
+    {
+      config: { access: 'admin' },
+      schema: { tags: ['Channels'], summary: 'Create an inbox', body: inboxBody, response: { 201: inboxView } },
+    },
+    async (request, reply) => {
+      const row = { id: newId(now()), ...request.body, created_at: now() }
+      await applyEffect(ctx, request, reply, { status: 201 }, trx => insertInbox(trx, row))
+      return reply
+    },
+  )
+
+  app.patch(
+    '/inboxes/:id',
+    {
+      config: { access: 'lead' },
+      schema: {
+        tags: ['Channels'],
+        summary: 'Rename an inbox or give it an SLA policy',
+        params: idParams,
+        body: inboxPatch,
+        response: { 200: inboxView },
+      },
+    },
+    async (request, reply) => {
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        const change = Object.keys(request.body).length > 0
+        const inbox = await (change
+          ? updateInbox(trx, request.params.id, request.body)
+          : findInbox(trx, request.params.id))
+        if (!inbox) throw new NotFound('inbox')
+        return inbox
+      })
+      return reply
+    },
+  )
+
+  app.get(
+    '/channels',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Channels'],
+        summary: 'List channels',
+        querystring: pageQuery,
+        response: { 200: pageOf(channelView) },
+      },
+    },
+    request => pageById(ctx, cursors, request, listChannels),
+  )
+
+  app.post(
+    '/channels',
+    {
+      config: { access: 'admin' },
+      schema: {
+        tags: ['Channels'],
+        summary: 'Connect an account',
+        description:
+          'Settings and credentials depend on the kind. A generic channel created without credentials gets a signing ' +
+          'secret, which stands in this answer and nowhere else.',
+        body: channelBody,
+        response: { 201: channelView.extend({ generated_credentials: z.unknown() }) },
+      },
+    },
+    async (request, reply) => {
+      // The network is asked before the transaction: no call to a network happens inside one.
+      const connect = await connectChannel(ctx, request.credential.workspace_id, request.body)
+      await applyEffect(ctx, request, reply, { status: 201 }, trx => connect(trx, request.actor))
+      return reply
+    },
+  )
+
+  app.get(
+    '/channels/:id',
+    {
+      config: { access: 'agent' },
+      schema: { tags: ['Channels'], summary: 'Read a channel', params: idParams, response: { 200: channelView } },
+    },
+    async request => {
+      const channel = await db.inWorkspace(request.credential.workspace_id, trx => getChannel(trx, request.params.id))
+      return channel
+    },
+  )
+
+  app.post(
+    '/channels/:id/poll',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Channels'],
+        summary: 'Ask the network now instead of at the next turn',
+        params: idParams,
+        response: { 202: channelView },
+      },
+    },
+    async (request, reply) => {
+      const { workspace_id } = request.credential
+      const { id } = request.params
+      const channel = await applyEffect(ctx, request, reply, { status: 202 }, async trx => {
+        const found = await getChannel(trx, id)
+        // Not sooner than the network allowed, and not while it is being asked: a turn in progress stays.
+        if (found.status === 'active' && found.next_poll_at) await hastenPoll(trx, id, now())
+        return found
+      })
+      if (channel?.next_poll_at) ctx.hints.poll({ workspace_id, channel_id: id })
+      return reply
+    },
+  )
+
+  app.get(
+    '/channels/:id/capabilities',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Channels'],
+        summary: "What the channel's network allows",
+        params: idParams,
+        response: {
+          200: z.object({
+            max_reply_graphemes: z.int().nullable(),
+            max_reply_bytes: z.int(),
+            idempotency: z.enum(['chosen_key', 'none']),
+          }),
+        },
+      },
+    },
+    async request => {
+      const channel = await db.inWorkspace(request.credential.workspace_id, trx => getChannel(trx, request.params.id))
+      return connectorFor(channel.kind).capabilities
+    },
+  )
+
+  app.get(
+    '/channels/:id/parked',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Channels'],
+        summary: 'List received events that could not become messages',
+        params: idParams,
+        querystring: pageQuery,
+        response: { 200: pageOf(parkedEventView) },
+      },
+    },
+    request =>
+      db.inWorkspace(request.credential.workspace_id, async trx => {
+        await getChannel(trx, request.params.id)
+        const position = { schema: z.string(), of: (row: { id: string }) => row.id }
+        return page(cursors, request, position, next => listParkedEvents(trx, request.params.id, next))
+      }),
+  )
+
+  app.get(
+    '/channels/:id/outbox',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Channels'],
+        summary: 'List replies that wait for the integration to carry them, oldest first',
+        params: idParams,
+        querystring: outboxQuery,
+        response: { 200: pageOf(outboxItem) },
+      },
+    },
+    request =>
+      db.inWorkspace(request.credential.workspace_id, async trx => {
+        await getChannel(trx, request.params.id)
+        const position = {
+          schema: byMessage,
+          of: ({ occurred_at, id }: { occurred_at: Date; id: string }) => ({ occurred_at, id }),
+        }
+        const found = await page(cursors, request, position, next => listQueuedReplies(trx, request.params.id, next))
+        const data = found.data.map(row => ({
+          message_id: row.id,
+          conversation_id: row.conversation_id,
+          thread_id: row.thread_key,
+          in_reply_to: row.parent_external_id,
+          reply_context: row.parent_reply_context,
+          text: row.body,
+          visibility: row.visibility,
+          queued_at: row.occurred_at,
+        }))
+        return { ...found, data }
+      }),
+  )
+
+  app.post(
+    '/channels/:id/outbox/:message_id/ack',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Channels'],
+        summary: 'Say what became of a reply from the outbox: its id on the network, or why it was refused',
+        params: outboxParams,
+        body: outboxAckBody,
+        response: { 200: messageView },
+      },
+    },
+    async (request, reply) => {
+      const { id, message_id } = request.params
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await getChannel(trx, id)
+        return acknowledgeOutbox(trx, id, message_id, request.body, now())
+      })
+      return reply
+    },
+  )
+}

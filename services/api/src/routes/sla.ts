@@ -1,0 +1,141 @@
+import {
+  calendarBody,
+  calendarView,
+  conversationSlaView,
+  idParams,
+  pageOf,
+  pageQuery,
+  policyBody,
+  policyView,
+  summaryQuery,
+  summaryView,
+} from '@parley/contracts'
+import { createCalendar, createPolicy } from '@parley/core'
+import { findConversation, listCalendars, listClocks, listPolicies, listWaits, summariseClocks } from '@parley/db'
+import { NotFound, SLA_METRICS } from '@parley/domain'
+import type { z } from 'zod'
+import { pageById } from '../paging.ts'
+import { applyEffect } from '../plugins/effects.ts'
+import type { Routes } from '../zod-plugin.ts'
+
+/** What was promised, how long customers wait, and whether the promise is kept. */
+export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
+  const { db, now } = ctx
+
+  app.get(
+    '/calendars',
+    {
+      config: { access: 'lead' },
+      schema: {
+        tags: ['Leads'],
+        summary: 'List business hours',
+        querystring: pageQuery,
+        response: { 200: pageOf(calendarView) },
+      },
+    },
+    request => pageById(ctx, cursors, request, listCalendars),
+  )
+
+  app.post(
+    '/calendars',
+    {
+      config: { access: 'lead' },
+      schema: { tags: ['Leads'], summary: 'Save business hours', body: calendarBody, response: { 201: calendarView } },
+    },
+    async (request, reply) => {
+      await applyEffect(ctx, request, reply, { status: 201 }, trx => createCalendar(trx, request.body, now()))
+      return reply
+    },
+  )
+
+  app.get(
+    '/sla/policies',
+    {
+      config: { access: 'lead' },
+      schema: {
+        tags: ['Leads'],
+        summary: 'List SLA policies',
+        querystring: pageQuery,
+        response: { 200: pageOf(policyView) },
+      },
+    },
+    request => pageById(ctx, cursors, request, listPolicies),
+  )
+
+  app.post(
+    '/sla/policies',
+    {
+      config: { access: 'lead' },
+      schema: {
+        tags: ['Leads'],
+        summary: 'Create an SLA policy; give it to an inbox to put it to work',
+        body: policyBody,
+        response: { 201: policyView },
+      },
+    },
+    async (request, reply) => {
+      await applyEffect(ctx, request, reply, { status: 201 }, trx => createPolicy(trx, request.body, now()))
+      return reply
+    },
+  )
+
+  app.get(
+    '/conversations/:id/sla',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Leads'],
+        summary: 'The waits and clocks of a conversation',
+        params: idParams,
+        response: { 200: conversationSlaView },
+      },
+    },
+    request =>
+      db.inWorkspace(request.credential.workspace_id, async trx => {
+        const { id } = request.params
+        if (!(await findConversation(trx, id))) throw new NotFound('conversation')
+        const view = { waits: await listWaits(trx, id), clocks: await listClocks(trx, id) }
+        return view as z.output<typeof conversationSlaView>
+      }),
+  )
+
+  app.get(
+    '/sla/summary',
+    {
+      config: { access: 'lead' },
+      schema: {
+        tags: ['Leads'],
+        summary: 'Attainment and response times of the clocks that started in a period',
+        querystring: summaryQuery,
+        response: { 200: summaryView },
+      },
+    },
+    async request => {
+      const { from, to } = request.query
+      const as_of = now()
+      const rows = await db.readInWorkspace(request.credential.workspace_id, trx =>
+        summariseClocks(trx, from, to, as_of),
+      )
+      const metrics = SLA_METRICS.map(metric => {
+        const row = rows.find(candidate => candidate.metric === metric) ?? NOTHING
+        const { met, breached, open_overdue, open, cancelled, mean, p50, p90, p95 } = row
+        const attainment = met + breached === 0 ? null : met / (met + breached)
+        const response_seconds = { mean, p50, p90, p95 }
+        return { metric, attainment, met, breached, open_overdue, open, cancelled, response_seconds }
+      })
+      return { cohort: 'started' as const, from, to, as_of, metrics }
+    },
+  )
+}
+
+const NOTHING = {
+  met: 0,
+  breached: 0,
+  open_overdue: 0,
+  open: 0,
+  cancelled: 0,
+  mean: null,
+  p50: null,
+  p90: null,
+  p95: null,
+}

@@ -1,0 +1,186 @@
+import { type IncomingMessage, request } from 'node:http'
+import { appendEvents } from '@parley/db'
+import { until } from '@parley/testing'
+import t, { type Test } from 'tap'
+import { addKey, atOnce, type Json, type Tenant, testApi } from './helper.ts'
+import { isProblem } from './refusals.ts'
+
+const api = await testApi(t, { streams: { heartbeatMs: 100 } })
+const { ours, theirs } = api
+const { url } = await api.listen()
+
+type Stream = {
+  ids: () => string[]
+  events: () => Json[]
+  response: IncomingMessage
+  ended: Promise<void>
+  close: () => void
+}
+
+/** Follows the log over a socket of its own, as a browser's EventSource does. */
+async function follow(
+  t: Test,
+  options: { key?: string; lastEventId?: string; paused?: boolean } = {},
+): Promise<Stream> {
+  const { key = ours.key, lastEventId, paused = false } = options
+  const headers = { authorization: `Bearer ${key}`, ...(lastEventId ? { 'last-event-id': lastEventId } : {}) }
+  const outgoing = request(`${url}/v1/events/stream`, { headers, agent: false })
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    outgoing.on('response', resolve).on('error', reject).end()
+  })
+  if (response.statusCode !== 200) throw new Error(`answered ${response.statusCode}`)
+  let text = ''
+  if (!paused)
+    response.setEncoding('utf8').on('data', chunk => {
+      text += chunk
+    })
+  const ended = new Promise<void>(resolve => response.once('close', () => resolve()))
+  const close = () => outgoing.destroy()
+  response.on('error', () => {})
+  t.teardown(close)
+  const frames = () =>
+    text
+      .split('\n\n')
+      .slice(0, -1)
+      .filter(frame => frame.startsWith('id: '))
+  return {
+    ids: () => frames().map(frame => /^id: (.*)$/m.exec(frame)![1]!),
+    events: () => frames().map(frame => JSON.parse(/^data: (.*)$/m.exec(frame)![1]!)),
+    response,
+    ended,
+    close,
+  }
+}
+
+/** Writes events as work does: several at once, in transactions that overlap. */
+const write = (count: number, padding = '', tenant: Tenant = ours) =>
+  atOnce(count, index =>
+    api.db
+      .inWorkspace(tenant.workspace_id, async trx => {
+        const at = new Date()
+        await appendEvents(trx, [
+          { type: 'event.parked', at, actor: { type: 'system', id: null }, data: { index, padding } },
+        ])
+        await new Promise(resolve => setTimeout(resolve, Math.random() * 5))
+      })
+      .then(() => api.ctx.wakeUps.publish(tenant.workspace_id)),
+  )
+const stored = async (): Promise<string[]> =>
+  (
+    await api.query(
+      `select xact || '-' || seq as id from events where workspace_id = '${ours.workspace_id}' order by xact, seq`,
+    )
+  ).map(({ id }) => id)
+
+t.test('a stream begins with what happens from now on, and tells each event once, in order', async t => {
+  await write(3)
+  const before = await stored()
+  const stream = await follow(t)
+  for (let round = 0; round < 5; round += 1) await write(8)
+  await write(5, '', theirs)
+  const expected = (await stored()).slice(before.length)
+  await until('everything has come', async () => stream.ids().length >= expected.length)
+  t.same(stream.ids(), expected)
+  for (const event of stream.events()) t.equal(event.workspace_id, ours.workspace_id)
+  const feed = await api.call('GET', `/v1/events?after=${before.at(-1)}&limit=100`)
+  t.same(stream.events(), feed.body.data, 'stream and feed tell the same')
+})
+
+t.test('a reader who comes back again and again while others write misses nothing and hears nothing twice', async t => {
+  const from = (await stored()).at(-1)!
+  let writing = true
+  const writer = (async () => {
+    for (let round = 0; round < 20; round += 1) await write(6)
+    writing = false
+  })()
+  const heard: string[] = []
+  while (writing || heard.length < 120) {
+    const stream = await follow(t, { lastEventId: heard.at(-1) ?? from })
+    const wanted = 1 + Math.floor(Math.random() * 20)
+    await until('some have come', async () => stream.ids().length >= Math.min(wanted, 120 - heard.length))
+    stream.close()
+    heard.push(...stream.ids())
+  }
+  await writer
+  const all = await stored()
+  t.same(heard, all.slice(all.indexOf(from) + 1))
+})
+
+t.test('many streams of one workspace all get everything', async t => {
+  const before = await stored()
+  const streams = await atOnce(20, () => follow(t))
+  await write(30)
+  const expected = (await stored()).slice(before.length)
+  for (const stream of streams) {
+    await until('it has come', async () => stream.ids().length >= 30)
+    t.same(stream.ids(), expected)
+  }
+})
+
+t.test('a slow reader gets everything later, and keeps nobody waiting', async t => {
+  const before = await stored()
+  const slow = await follow(t, { paused: true })
+  slow.response.pause()
+  const quick = await follow(t)
+  // More than the sockets' buffers hold.
+  for (let round = 0; round < 12; round += 1) await write(50, 'x'.repeat(20_000))
+  const expected = (await stored()).slice(before.length)
+  await until('the quick one has it', async () => quick.ids().length >= expected.length)
+  let text = ''
+  slow.response.setEncoding('utf8').on('data', chunk => {
+    text += chunk
+  })
+  slow.response.resume()
+  const ids = () => [...text.matchAll(/^id: (.*)$/gm)].map(match => match[1]!)
+  await until('the slow one has it', async () => ids().length >= expected.length)
+  t.same(ids(), expected)
+  t.same(quick.ids(), expected)
+})
+
+t.test('a stream ends when its key does', async t => {
+  const { key, id } = await addKey(api.db, ours.workspace_id, 'agent')
+  const expires_at = new Date(api.clock.now.getTime() + 60_000)
+  const expiring = await addKey(api.db, ours.workspace_id, 'agent', { expires_at })
+  const [revoked, expired, kept] = await Promise.all([follow(t, { key }), follow(t, { key: expiring.key }), follow(t)])
+  await api.call('DELETE', `/v1/api_keys/${id}`)
+  await revoked.ended
+  api.clock.now = expires_at
+  await expired.ended
+  const seen = kept.ids().length
+  await write(1)
+  await until('the other goes on', async () => kept.ids().length > seen)
+  await t.rejects(follow(t, { key }), { message: 'answered 401' }, 'and it does not open again')
+})
+
+t.test('a reader that the database fails for a moment goes on where it was', async t => {
+  const before = await stored()
+  const streams = await atOnce(3, () => follow(t))
+  const terminate = `select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and application_name = 'parley' and usename = 'parley_owner'`
+  for (let round = 0; round < 5; round += 1) {
+    await Promise.allSettled([write(5).catch(() => {}), api.query(terminate)])
+  }
+  await until('the pool has recovered', () =>
+    write(1).then(
+      () => true,
+      () => false,
+    ),
+  )
+  const expected = (await stored()).slice(before.length)
+  for (const stream of streams) {
+    await until('it has come', async () => stream.ids().length >= expected.length)
+    t.same(stream.ids(), expected)
+  }
+})
+
+t.test('a stream is for members, from a place that there is', async t => {
+  for (const id of ['x', '1', '0-', 'a'.repeat(5000), "1-1' or 1=1", `${'9'.repeat(20)}-0`]) {
+    const answer = await api.call('GET', '/v1/events/stream', undefined, { 'last-event-id': id })
+    isProblem(t, answer, 400, 'invalid-cursor', id.slice(0, 20))
+  }
+  isProblem(t, await api.inject({ method: 'GET', url: '/v1/events/stream' }), 401, 'unauthenticated', 'no key')
+  const inQuery = await api.inject({ method: 'GET', url: `/v1/events/stream?key=${ours.key}` })
+  isProblem(t, inQuery, 401, 'unauthenticated', 'a key in the query')
+  isProblem(t, await api.call('GET', '/v1/events/stream?after=1-1'), 400, 'invalid-request', 'a query')
+  t.equal((await api.call('HEAD', '/v1/events/stream')).status, 404, 'HEAD would hold it open')
+})

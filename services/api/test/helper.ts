@@ -1,0 +1,254 @@
+import { createHmac, randomUUID } from 'node:crypto'
+import { createLogger, type Logger } from '@parley/config'
+import { createEgressFetch } from '@parley/connectors'
+import {
+  type Database,
+  generateApiKey,
+  hashApiKey,
+  insertApiKey,
+  insertConversations,
+  insertInbox,
+  insertMessage,
+  insertUser,
+  insertWorkspace,
+  newId,
+  openDatabase,
+  type Trx,
+} from '@parley/db'
+import type { Role } from '@parley/domain'
+import { Hints, openWakeUps, type QueueBackend } from '@parley/queue'
+import { firstWorkspace, TEST_SECRET_KEY, testDatabase, testEnvironment } from '@parley/testing'
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import type { Test } from 'tap'
+import { buildApp } from '../src/app.ts'
+import type { ApiContext } from '../src/context.ts'
+import { createEventStreams, type EventStreamsOptions } from '../src/event-streams.ts'
+import { createMetrics } from '../src/metrics.ts'
+
+/** Answers are read as a client reads them: nothing is known of their shape. */
+// biome-ignore lint/suspicious/noExplicitAny: see above
+export type Json = any
+
+export type Answer = {
+  status: number
+  body: Json
+  text: string
+  headers: Record<string, string | number | string[] | undefined>
+}
+
+export type Tenant = { workspace_id: string; inbox_id: string; key: string }
+
+export type TestApi = {
+  app: FastifyInstance
+  ctx: ApiContext
+  db: Database
+  /** Asks the database past its row-level security. */
+  query: (sql: string) => Promise<Json[]>
+  /** What `ctx.now` tells; move it with `clock.now = …`. */
+  clock: { now: Date }
+  /** Every line written to the log, as text. */
+  log: string[]
+  /** The workspace whose keys the tests use, and one that is none of its business. */
+  ours: Tenant
+  theirs: Tenant
+  inject: (options: InjectOptions) => Promise<Answer>
+  /** Calls with the administrator's key of our workspace, unless the headers bring another one. */
+  call: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer>
+  listen: () => Promise<{ url: string; port: number }>
+}
+
+/** The API in this process, on a database of its own with two workspaces. Queues are in Postgres. */
+export async function testApi(t: Test, options: { streams?: EventStreamsOptions } = {}): Promise<TestApi> {
+  const { db, url } = await testDatabase(t)
+  const clock = { now: new Date() }
+  const log: string[] = []
+  const logger = capturingLogger(log)
+  const backend: QueueBackend = { kind: 'postgres', url }
+  const hints = new Hints(backend, { onLost: (queue, err) => logger.warn({ queue, err }, 'hint lost') })
+  const wakeUps = openWakeUps(backend)
+  const streams = createEventStreams(db, wakeUps, err => logger.error({ err }, 'event stream'), options.streams)
+  const ctx: ApiContext = {
+    db,
+    hints,
+    wakeUps,
+    streams,
+    metrics: createMetrics(),
+    now: () => clock.now,
+    logger,
+    config: { PARLEY_ALLOW_PRIVATE_TARGETS: [], PARLEY_SECRET_KEY: TEST_SECRET_KEY },
+    fetch: createEgressFetch([]),
+  }
+  const app = await buildApp(ctx)
+  // Before the teardown of the database, which was asked for earlier.
+  t.teardown(async () => {
+    streams.close()
+    await app.close()
+    await Promise.allSettled([hints.close(), wakeUps.close()])
+  })
+  const everything = openDatabase({ url: await superuserUrl(url), poolSize: 1 })
+  t.teardown(() => everything.close())
+  const ours = await firstWorkspace(db, clock.now)
+  const theirs = await addWorkspace(db, clock.now)
+
+  const inject = async (request: InjectOptions): Promise<Answer> => {
+    const { statusCode: status, body: text, headers } = await app.inject(request)
+    const json = /json/.test(String(headers['content-type'])) && text !== ''
+    return { status, body: json ? JSON.parse(text) : undefined, text, headers }
+  }
+  return {
+    app,
+    ctx,
+    db,
+    query: async sql => (await everything.pool.query(sql)).rows,
+    clock,
+    log,
+    ours,
+    theirs,
+    inject,
+    call: (method, path, body, headers = {}) =>
+      inject({
+        method: method as 'GET',
+        url: path,
+        headers: {
+          authorization: `Bearer ${ours.key}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
+      }),
+    listen: async () => {
+      await app.listen({ port: 0, host: '127.0.0.1' })
+      const { port } = app.server.address() as { port: number }
+      return { url: `http://127.0.0.1:${port}`, port }
+    },
+  }
+}
+
+/** The product's own logger, serializers and all, writing into an array. */
+function capturingLogger(lines: string[]): Logger {
+  const logger = createLogger('debug', 'api')
+  const stream = Object.getOwnPropertySymbols(logger).find(symbol => symbol.description === 'pino.stream')!
+  Object.assign(logger, { [stream]: { write: (line: string) => lines.push(line) } })
+  return logger
+}
+
+async function superuserUrl(databaseUrl: string): Promise<string> {
+  const url = new URL((await testEnvironment()).postgresUrl)
+  url.pathname = new URL(databaseUrl).pathname
+  return url.href
+}
+
+async function addWorkspace(db: Database, now: Date): Promise<Tenant> {
+  const workspace_id = newId(now)
+  const inbox_id = newId(now)
+  await db.inWorkspace(workspace_id, async trx => {
+    await insertWorkspace(trx, { id: workspace_id, name: 'Somebody else', created_at: now })
+    await insertInbox(trx, { id: inbox_id, name: 'Their inbox', sla_policy_id: null, created_at: now })
+  })
+  const { key } = await addKey(db, workspace_id, 'admin', { now })
+  return { workspace_id, inbox_id, key }
+}
+
+/** A key of that role; it acts as a person of its own unless `person` is false. */
+export async function addKey(
+  db: Database,
+  workspace_id: string,
+  role: Role,
+  options: { now?: Date; person?: boolean; expires_at?: Date | null; revoked_at?: Date | null } = {},
+) {
+  const { now = new Date(), person = true, expires_at = null, revoked_at = null } = options
+  const key = generateApiKey()
+  const id = newId(now)
+  const user_id = person ? newId(now) : null
+  await db.inWorkspace(workspace_id, async trx => {
+    if (user_id) await insertUser(trx, { id: user_id, name: `A ${role}`, email: null, role, created_at: now })
+    const stamps = { created_at: now, expires_at, revoked_at }
+    const row = { id, name: 'Test key', role, user_id, key_hash: hashApiKey(key), key_hint: '…', ...stamps }
+    await insertApiKey(trx, row)
+  })
+  return { key, id, user_id }
+}
+
+export const SIGNING_SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`
+export const BEARER_SECRET = 'the-bearer-secret-of-the-shop'
+
+/** A generic channel of that tenant, with both ways to believe a sender. */
+export async function addChannel(api: TestApi, tenant: Tenant = api.ours): Promise<Json> {
+  const body = {
+    kind: 'generic',
+    name: 'Shop',
+    inbox_id: tenant.inbox_id,
+    credentials: { signing_secrets: [SIGNING_SECRET], bearer_secret: BEARER_SECRET },
+  }
+  const created = await api.call('POST', '/v1/channels', body, { authorization: `Bearer ${tenant.key}` })
+  if (created.status !== 201) throw new Error(created.text)
+  return created.body
+}
+
+/** What Standard Webhooks asks a sender to send. */
+export function signed(body: string, at: Date, secret = SIGNING_SECRET): Record<string, string> {
+  const id = `evt_${randomUUID()}`
+  const timestamp = Math.floor(at.getTime() / 1000)
+  const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
+  const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')
+  return { 'webhook-id': id, 'webhook-timestamp': String(timestamp), 'webhook-signature': `v1,${signature}` }
+}
+
+/** A conversation with `messages` customer messages, a second apart, the last of them at `at`. */
+export async function addConversation(
+  api: TestApi,
+  tenant: Tenant,
+  channel: { id: string },
+  options: { at?: Date; messages?: number; waiting?: boolean } = {},
+) {
+  const { at = api.clock.now, messages = 1, waiting = true } = options
+  return api.db.inWorkspace(tenant.workspace_id, async trx => {
+    const [contact_id, id] = [newId(at), newId(at)]
+    const contact = { id: contact_id, name: 'Ana', created_at: at, updated_at: at }
+    await trx.insertInto('contacts').values(contact).execute()
+    const stamps = { last_message_at: at, created_at: at, updated_at: at }
+    const place = { inbox_id: tenant.inbox_id, channel_id: channel.id, contact_id, thread_key: id }
+    const waiting_since = waiting ? at : null
+    await insertConversations(trx, [{ id, number: nextNumber(), ...place, waiting_since, ...stamps }])
+    const ids: string[] = []
+    for (let index = messages - 1; index >= 0; index -= 1) {
+      const occurred_at = new Date(at.getTime() - index * 1000)
+      ids.push(await addCustomerMessage(trx, { conversation_id: id, channel_id: channel.id, contact_id }, occurred_at))
+    }
+    return { id, contact_id, channel_id: channel.id, messages: ids }
+  })
+}
+
+let lastNumber = 0
+const nextNumber = () => {
+  lastNumber += 1
+  return lastNumber
+}
+
+/** What the worker stores when a customer writes. */
+export async function addCustomerMessage(
+  trx: Trx,
+  place: { conversation_id: string; channel_id: string; contact_id: string },
+  at: Date,
+): Promise<string> {
+  const message = await insertMessage(trx, {
+    id: newId(at),
+    ...place,
+    direction: 'inbound',
+    kind: 'comment',
+    visibility: 'public',
+    state: 'received',
+    author_type: 'contact',
+    body: 'Where is my order?',
+    external_id: randomUUID(),
+    occurred_at: at,
+    received_at: at,
+    processed_at: at,
+    version_at: at,
+  })
+  return message.id
+}
+
+/** Runs `work` on each, all at once, and gives the results in order. */
+export const atOnce = <T>(count: number, work: (index: number) => Promise<T>) =>
+  Promise.all(Array.from({ length: count }, (_, index) => work(index)))

@@ -1,0 +1,41 @@
+import type { Json, TestApi } from './helper.ts'
+
+export type Route = { method: string; path: string; role: string | undefined; operation: Json }
+
+/** Every documented route, as the API itself describes it. */
+export async function documentedRoutes(api: TestApi): Promise<Route[]> {
+  const { paths } = (await api.inject({ method: 'GET', url: '/openapi.json' })).body
+  return Object.entries<Json>(paths).flatMap(([path, methods]) =>
+    Object.entries<Json>(methods).map(([method, operation]) => ({
+      method: method.toUpperCase(),
+      path,
+      role: operation['x-role'],
+      operation,
+    })),
+  )
+}
+
+/** A body that the route's schema takes, so that what stands behind the schema answers. */
+export function bodyFor(route: Route, ids: Json): Json {
+  const bodies: Record<string, Json> = {
+    'POST /v1/inboxes': { name: `Inbox ${Math.random()}` },
+    'PATCH /v1/inboxes/{id}': { name: `Inbox ${Math.random()}` },
+    'POST /v1/channels': { kind: 'generic', name: 'Shop', inbox_id: ids.inbox },
+    'POST /v1/users': { name: 'Ana', role: 'agent' },
+    'POST /v1/api_keys': { name: 'Robot', role: 'agent' },
+    'POST /v1/calendars': {
+      name: `Office ${Math.random()}`,
+      definition: { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] },
+    },
+    'POST /v1/sla/policies': { name: `Hour ${Math.random()}`, calendar_id: ids.calendar, first_response_seconds: 60 },
+    'POST /v1/conversations/{id}/notes': { body: 'Hello' },
+    'POST /v1/conversations/{id}/replies': { body: 'Hello' },
+    'PATCH /v1/conversations/{id}': { status: 'open' },
+    'PUT /v1/conversations/{id}/assignee': { assignee_id: null, from: null },
+    'POST /v1/channels/{id}/outbox/{message_id}/ack': { external_id: 'their-1' },
+  }
+  if (!route.operation.requestBody) return undefined
+  const body = bodies[`${route.method} ${route.path}`]
+  if (!body) throw new Error(`no body is known for ${route.method} ${route.path}`)
+  return body
+}

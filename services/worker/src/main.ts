@@ -1,0 +1,39 @@
+import { ConfigError, closeOnSignal, createLogger, readConfig } from '@parley/config'
+import { connectorFor, createEgressFetch } from '@parley/connectors'
+import { openDatabase } from '@parley/db'
+import { Hints, openWakeUps, type QueueBackend } from '@parley/queue'
+import type { WorkerContext } from './context.ts'
+import { beat } from './heartbeat.ts'
+import { startWorker } from './start.ts'
+
+const GRACE_MS = 15_000
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env, ['DATABASE_URL', 'PARLEY_SECRET_KEY'])
+  const logger = createLogger(config.LOG_LEVEL, 'worker')
+  const db = openDatabase({
+    url: config.DATABASE_URL,
+    poolSize: 20,
+    statementTimeoutMs: 60_000,
+    onError: err => logger.warn({ err }, 'idle database connection lost'),
+  })
+  const backend: QueueBackend = config.REDIS_URL
+    ? { kind: 'redis', url: config.REDIS_URL }
+    : { kind: 'postgres', url: config.DATABASE_DIRECT_URL ?? config.DATABASE_URL }
+  const hints = new Hints(backend, { onLost: (queue, err) => logger.warn({ queue, err }, 'hint lost') })
+  const wakeUps = openWakeUps(backend)
+  const fetch = createEgressFetch(config.PARLEY_ALLOW_PRIVATE_TARGETS)
+  const ctx: WorkerContext = { db, hints, wakeUps, now: () => new Date(), logger, config, connectorFor, fetch }
+  const worker = startWorker(ctx, backend, config.WORKER_QUEUES, beat)
+  logger.info({ queues: config.WORKER_QUEUES }, 'working')
+  closeOnSignal(logger, async () => {
+    await worker.close(GRACE_MS)
+    await Promise.allSettled([hints.close(), wakeUps.close()])
+    await db.close()
+  })
+}
+
+main().catch(error => {
+  process.stderr.write(`${error instanceof ConfigError ? error.message : error.stack}\n`)
+  process.exit(1)
+})

@@ -1,0 +1,51 @@
+import type { Config } from '@parley/config'
+import { type QueueBackend, startWorkers, type WorkerDefinition } from '@parley/queue'
+import type { WorkerContext } from './context.ts'
+import { type Loop, startLoops } from './loops.ts'
+import { cleanUp, sweep } from './processors/housekeeping.ts'
+import { ingest, ingestAfterwards } from './processors/ingest.ts'
+import { poll } from './processors/poll.ts'
+import { send } from './processors/send.ts'
+import { slaTick } from './processors/sla.ts'
+
+const HOUR_MS = 3_600_000
+
+/** Starts what `WORKER_QUEUES` asks for. `close` lets running work end, up to `graceMs`. */
+export function startWorker(
+  ctx: WorkerContext,
+  backend: QueueBackend,
+  queues: Config['WORKER_QUEUES'],
+  beat: () => Promise<void>,
+) {
+  const definitions: WorkerDefinition[] = [
+    { queue: 'ingest', concurrency: 4, handle: ingest(ctx), afterwards: ingestAfterwards(ctx) },
+    { queue: 'poll', concurrency: 4, handle: poll(ctx) },
+    { queue: 'send', concurrency: 8, handle: send(ctx) },
+  ]
+  const loops: (Loop & { queue: string })[] = [
+    { queue: 'sla', name: 'sla', everyMs: 1_000, run: slaTick(ctx) },
+    { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
+    { queue: 'housekeeping', name: 'clean-up', everyMs: HOUR_MS, run: cleanUp(ctx) },
+    // Whatever the queues, every worker shows that its database answers.
+    {
+      queue: queues[0]!,
+      name: 'heartbeat',
+      everyMs: 5_000,
+      run: async () => {
+        await ctx.db.pool.query('select 1')
+        await beat()
+      },
+    },
+  ]
+  const wanted = <T extends { queue: string }>(all: T[]) => all.filter(({ queue }) => queues.includes(queue as never))
+  const workers = startWorkers(backend, wanted(definitions), {
+    onJobFailed: (queue, err) => ctx.logger.error({ queue, err }, 'job failed'),
+    onConnectionError: (queue, err) => ctx.logger.warn({ queue, err }, 'queue connection'),
+  })
+  const running = startLoops(wanted(loops), (loop, err) => ctx.logger.warn({ loop, err }, 'loop failed'))
+  return {
+    close: async (graceMs: number): Promise<void> => {
+      await Promise.all([workers.close(graceMs), running.close()])
+    },
+  }
+}

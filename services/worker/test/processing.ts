@@ -1,0 +1,144 @@
+import { randomUUID } from 'node:crypto'
+import { createLogger } from '@parley/config'
+import type { Connector } from '@parley/connectors'
+import type { ChannelJob, ConnectorEvent, SendJob } from '@parley/contracts'
+import { acceptInbound, channelContext, queueReply, seal } from '@parley/core'
+import { type Channel, type Database, findChannel, insertChannel, listUsers, type Trx } from '@parley/db'
+import type { Hints } from '@parley/queue'
+import { firstWorkspace, TEST_SECRET_KEY, testDatabase } from '@parley/testing'
+import type { Test } from 'tap'
+import type { WorkerContext } from '../src/context.ts'
+
+export const at = (time: string) => new Date(`2026-03-02T${time}Z`)
+const CONNECTED = at('08:00:00')
+
+/** Hints as they were given: which queue, and about what. */
+export type Given = { queue: string; job: ChannelJob | SendJob }
+
+/** A network that a test makes up: what it does not say, this one does. */
+export function fakeConnector(fields: Partial<Connector> = {}): Connector {
+  const refuse = () => {
+    throw new Error('not needed by this test')
+  }
+  return {
+    kind: 'generic',
+    capabilities: { max_reply_graphemes: null, max_reply_bytes: 1000, idempotency: 'none' },
+    settingsSchema: { parse: refuse } as unknown as Connector['settingsSchema'],
+    credentialsSchema: { parse: refuse } as unknown as Connector['credentialsSchema'],
+    // The ledger holds the event as the inbox reads it.
+    normalise: (_channel, payload) => payload as ConnectorEvent,
+    ...fields,
+  }
+}
+
+export const comment = (external_id: string, fields: Record<string, unknown> = {}) => ({
+  type: 'message',
+  external_id,
+  thread_key: 't-1',
+  parent_external_id: null,
+  kind: 'comment',
+  visibility: 'public',
+  author: { external_id: 'ana', handle: 'ana', display_name: null, avatar_url: null },
+  text: `the text of ${external_id}`,
+  subject: null,
+  permalink: null,
+  occurred_at: at('09:00:00').toISOString(),
+  version_at: at('09:00:00').toISOString(),
+  from_us: false,
+  reply_context: null,
+  ...fields,
+})
+
+/** A worker's context on a database of the test's own; `clock.now` is what time it is. */
+export async function openWorker(t: Test, connector: Connector) {
+  const { db, url } = await testDatabase(t)
+  const { workspace_id, inbox_id } = await firstWorkspace(db, CONNECTED)
+  const run = <T>(work: (trx: Trx) => Promise<T>): Promise<T> => db.inWorkspace(workspace_id, work)
+  const clock = { now: at('09:00:00') }
+  const hints: Given[] = []
+  const woken: string[] = []
+  const hint = (queue: string) => (job: ChannelJob | SendJob) => void hints.push({ queue, job })
+  const contextOn = (database: Database): WorkerContext => ({
+    db: database,
+    hints: { ingest: hint('ingest'), poll: hint('poll'), send: hint('send') } as unknown as Hints,
+    wakeUps: { publish: id => void woken.push(id), subscribe: () => {}, close: async () => {} },
+    now: () => clock.now,
+    logger: createLogger('silent', 'worker'),
+    config: { PARLEY_ALLOW_PRIVATE_TARGETS: [], PARLEY_SECRET_KEY: TEST_SECRET_KEY },
+    connectorFor: () => connector,
+    fetch: () => Promise.reject(new Error('no network in this test')),
+  })
+
+  const addChannel = (fields: Partial<Channel> = {}): Promise<Channel> => {
+    const id = randomUUID()
+    const credentials_sealed = seal(TEST_SECRET_KEY, channelContext({ workspace_id, id }), { token: 'secret' })
+    return run(trx =>
+      insertChannel(trx, {
+        id,
+        inbox_id,
+        kind: 'generic',
+        name: 'Shop',
+        status: 'active',
+        settings: '{}',
+        credentials_sealed,
+        next_poll_at: CONNECTED,
+        connected_at: CONNECTED,
+        created_at: CONNECTED,
+        ...(fields as object),
+      }),
+    )
+  }
+  const channelNow = async ({ id }: Channel) => (await run(trx => findChannel(trx, id)))!
+  const accept = (channel: Channel, payloads: unknown[]) =>
+    run(trx =>
+      acceptInbound(
+        trx,
+        channel.id,
+        payloads.map(payload => ({ dedup_key: randomUUID(), payload })),
+        clock.now,
+      ),
+    )
+  const ledger = () => run(trx => trx.selectFrom('inbound_events').selectAll().orderBy('id').execute())
+  const messages = () => run(trx => trx.selectFrom('messages').selectAll().orderBy('id').execute())
+  const log = () =>
+    run(async trx => (await trx.selectFrom('events').select('type').orderBy('seq').execute()).map(row => row.type))
+
+  const [agent] = await run(listUsers)
+  /** Queues an agent's reply in the only conversation. */
+  const reply = () =>
+    run(async trx => {
+      const { id } = await trx.selectFrom('conversations').select('id').executeTakeFirstOrThrow()
+      const { capabilities } = connector
+      const draft = {
+        conversation_id: id,
+        author: { type: 'user' as const, id: agent!.id },
+        body: 'It arrives today.',
+        visibility: 'public' as const,
+        force: false,
+        resolve_after: false,
+      }
+      return queueReply(trx, draft, () => ({ capabilities, pulled: false }), clock.now)
+    })
+
+  const ctx = contextOn(db)
+  return {
+    url,
+    db,
+    ctx,
+    contextOn,
+    workspace_id,
+    inbox_id,
+    run,
+    clock,
+    hints,
+    woken,
+    addChannel,
+    channelNow,
+    accept,
+    ledger,
+    messages,
+    log,
+    reply,
+  }
+}
+export type OpenWorker = Awaited<ReturnType<typeof openWorker>>
