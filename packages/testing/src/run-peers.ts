@@ -43,7 +43,7 @@ async function main(args: string[]): Promise<number> {
       say('0 passed, 0 failed, 1 skipped')
       return 1
     }
-    const { code, pass, fail, skip } = await runTap(
+    const { code, pass, fail, skip, failures } = await runTap(
       readdirSync(folder)
         .filter(name => name.endsWith('.test.ts'))
         .map(name => join('peers/bluesky', name)),
@@ -54,6 +54,7 @@ async function main(args: string[]): Promise<number> {
         PEER_REDIS_HOST: new URL(servers.redisUrl).host,
       },
     )
+    for (const failure of failures) say(failure)
     say(`${pass} passed, ${fail} failed, ${skip} skipped`)
     return code === 0 && fail === 0 && pass > 0 ? 0 : 1
   } finally {

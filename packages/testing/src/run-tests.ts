@@ -32,7 +32,8 @@ async function main(args: string[]): Promise<number> {
   const servers = await startTestServers(say)
   try {
     const env = { PARLEY_TEST_POSTGRES_URL: servers.postgresUrl, PARLEY_TEST_REDIS_URL: servers.redisUrl }
-    const { code, pass, fail, skip } = await runTap(args.flatMap(testFiles), env)
+    const { code, pass, fail, skip, failures } = await runTap(args.flatMap(testFiles), env)
+    for (const failure of failures) say(failure)
     if (!servers.redisUrl) say('Redis half not run: install it with apt-get install redis-server (or valkey-server)')
     say(`${pass} passed, ${fail} failed, ${skip} skipped`)
     return code === 0 && fail === 0 && pass > 0 ? 0 : 1

@@ -7,22 +7,32 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
-export type TapResult = { code: number; pass: number; fail: number; skip: number }
+export type TapResult = {
+  code: number
+  pass: number
+  fail: number
+  skip: number
+  /** Each failed assertion as tap wrote it: the way down to it, its message, what was wanted and what was there. */
+  failures: string[]
+}
 
-/** Runs test files with tap, showing its report, and counts assertions. Without arguments: all that `include` names. */
+/** Runs test files with tap, counts assertions and collects what failed. Without arguments: all that `include` names. */
 export async function runTap(args: string[], env: Record<string, string | undefined>): Promise<TapResult> {
   await buildTap()
   const folder = await mkdtemp(join(tmpdir(), 'parley-tap-'))
   const output = join(folder, 'results.tap')
+  // Its moving counts are for a terminal; a log gets the failures below.
+  const reporter = process.stdout.isTTY ? 'terse' : 'silent'
   try {
     const code = await spawnTap(
       // tsx writes each file as one line, so line coverage would say 100 % of anything.
-      ['--disable-coverage', '--reporter=terse', `--output-file=${output}`, '--jobs=2', ...args],
+      ['--disable-coverage', `--reporter=${reporter}`, `--output-file=${output}`, '--jobs=2', ...args],
       env,
     )
     // The reporter ends by showing the cursor again, in the middle of a line.
-    process.stdout.write('\n')
-    return { code, ...readCounts(await readFile(output, 'utf8').catch(() => '')) }
+    if (process.stdout.isTTY) process.stdout.write('\n')
+    const tapOutput = await readFile(output, 'utf8').catch(() => '')
+    return { code, ...readCounts(tapOutput), failures: readFailures(tapOutput) }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -52,4 +62,33 @@ function readCounts(tapOutput: string): { pass: number; fail: number; skip: numb
   const summary = [...tapOutput.matchAll(/^# \{ (total: .*) \}$/gm)].at(-1)?.[1] ?? ''
   const count = (name: string) => Number(new RegExp(`\\b${name}: (\\d+)`).exec(summary)?.[1] ?? 0)
   return { pass: count('pass'), fail: count('fail'), skip: count('skip') }
+}
+
+/**
+ * The failed assertions of a run, so that a log says what failed even where the reporter draws nothing but counts. A
+ * test that failed because of what is in it says nothing new and stands in the way down; a file says how its process ended.
+ */
+function readFailures(tapOutput: string): string[] {
+  const failures: string[] = []
+  const way: { depth: number; name: string }[] = []
+  let open: { end: string; lines: string[] } | undefined
+  for (const line of tapOutput.split('\n')) {
+    if (open) {
+      open.lines.push(line)
+      if (line === open.end) {
+        failures.push(open.lines.join('\n'))
+        open = undefined
+      }
+      continue
+    }
+    const [, indent = '', subtest, failed] = /^( *)(?:# Subtest: (.*)|not ok \d+ - (.*))$/.exec(line) ?? []
+    if (subtest !== undefined) {
+      while (way.length > 0 && way.at(-1)!.depth >= indent.length) way.pop()
+      way.push({ depth: indent.length, name: subtest })
+    } else if (failed !== undefined && (indent === '' || !/ # (SKIP|TODO|time=)/i.test(failed))) {
+      const path = way.filter(({ depth }) => depth < indent.length).map(({ name }) => name)
+      open = { end: `${indent}  ...`, lines: [`not ok: ${[...path, failed].join(' > ')}`] }
+    }
+  }
+  return open ? [...failures, open.lines.join('\n')] : failures
 }
