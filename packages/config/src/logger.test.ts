@@ -13,7 +13,7 @@ const SECRET = 'whsec_aW5ib3gtdGVzdC1zZWNyZXQtMzItYnl0ZXMtbG9uZyE='
 async function printed(script: string): Promise<Record<string, unknown>[]> {
   const source = `import { createLogger } from ${JSON.stringify(LOGGER)}\nconst logger = createLogger('info', 'test')\n`
   const args = ['--input-type=module', '--eval', source + script]
-  const { stdout } = await promisify(execFile)(process.execPath, args)
+  const { stdout } = await promisify(execFile)(process.execPath, args, { maxBuffer: 64 * 1024 * 1024 })
   return stdout
     .split('\n')
     .filter(line => line !== '')
@@ -79,10 +79,10 @@ test('whatever is thrown can be logged', async t => {
   t.notMatch(JSON.stringify(lines), 'canary')
 })
 
-test('a long message without any secret is printed at once', async t => {
-  const [line] = await printed(`
-    const start = performance.now()
-    logger.error({ err: new Error('a'.repeat(200_000) + ' ' + 'x://y:'.repeat(2_000)) }, 'x')
-    logger.info({ took: performance.now() - start }, 'y')`).then(lines => lines.slice(1))
-  t.ok((line!.took as number) < 500, `${line!.took} ms`)
+test('a long message without any secret is printed without searching it again from each place', async t => {
+  // Anything that takes the square of the length would outlast the test's time.
+  const lines = await printed(
+    `logger.error({ err: new Error('a'.repeat(1_000_000) + ' ' + 'x://y:'.repeat(500_000)) }, 'x')`,
+  )
+  t.equal(lines.length, 1)
 })

@@ -42,15 +42,22 @@ function describeError(error: unknown) {
   }
 }
 
-/**
- * A DSN inside a driver's message carries its password. A password that should have been escaped may hold any
- * character, so what is hidden ends at the last @ before a space: rather too much than half of it.
- */
 function withoutSecrets(text: string): string {
   return text
-    .replace(/(\b\w{1,20}:\/\/[^\s:@/]*):\S+@/g, '$1:[redacted]@')
+    .replace(/\S+/g, withoutDsnPassword)
     .replace(/([?&](?:ssl)?password=)[^\s&]+/gi, '$1[redacted]')
     .replace(/\bBearer [\x21-\x7e]+/gi, 'Bearer [redacted]')
     .replace(/parley_[A-Za-z0-9_-]{8,}/g, 'parley_[redacted]')
     .replace(/whsec_[A-Za-z0-9+/=]+/g, 'whsec_[redacted]')
+}
+
+/**
+ * A DSN inside a driver's message carries its password. A password that should have been escaped may hold any
+ * character, so what is hidden ends at the last @ before a space: rather too much than half of it. That @ is looked for
+ * first, because one expression for the whole would look for it again from each place where a DSN could begin.
+ */
+function withoutDsnPassword(word: string): string {
+  const end = word.lastIndexOf('@')
+  const [before] = /^.*?\b\w{1,20}:\/\/[^:@/]*:/.exec(word.slice(0, Math.max(end, 0))) ?? []
+  return before === undefined || before.length === end ? word : `${before}[redacted]${word.slice(end)}`
 }

@@ -32,16 +32,8 @@ function message(fields: Record<string, unknown> = {}, data: Record<string, unkn
   }
 }
 
-/** How long a refusal took, in ms: the least of a few runs, since other tests run beside this one. */
-function refusalTime(t: Test, body: string, expected: RegExp): number {
-  const bytes = Buffer.from(body)
-  return Math.min(
-    ...[1, 2, 3].map(() => {
-      const start = performance.now()
-      t.throws(() => receiveBytes(bytes), { name: 'MalformedPayload', message: expected })
-      return performance.now() - start
-    }),
-  )
+function isRefused(t: Test, body: string, expected: RegExp): void {
+  t.throws(() => receiveBytes(Buffer.from(body)), { name: 'MalformedPayload', message: expected })
 }
 
 test('a single event is stored as it came', async t => {
@@ -232,19 +224,17 @@ test('nesting is bounded, without using the stack', async t => {
   const quoted = `{"type":"x","data":"${'[{'.repeat(40)}\\\\\\"${'['.repeat(40)}","more":"\\\\"}`
   t.equal(receiveText(quoted).events.length, 1, 'brackets in a text are text')
   t.throws(() => receiveText(quoted.replace('"more":', `"more":${'['.repeat(33)}`)), { message: /nested deeper/ })
-  const levels = 50_000
-  const arrays = refusalTime(t, nested(levels), /nested deeper/)
-  const objects = refusalTime(t, `{"type":"x","data":${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}}`, /nested deeper/)
-  t.ok(arrays < 100, `50 000 arrays took ${arrays} ms`)
-  t.ok(objects < 100, `50 000 objects took ${objects} ms`)
+  // Anything that takes the square of the depth would outlast the test's time.
+  const levels = 2_000_000
+  isRefused(t, nested(levels), /nested deeper/)
+  isRefused(t, `{"type":"x","data":${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}}`, /nested deeper/)
 })
 
-test('100 000 fields are read or refused in no time', async t => {
-  const fields = Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`field_${n}`, n]))
-  const wide = refusalTime(t, JSON.stringify({ ...fields, data: fields }), /^\/type: /)
-  t.ok(wide < 400, `200 000 fields took ${wide} ms`)
-  const list = refusalTime(t, JSON.stringify({ events: Array(100_000).fill(1) }), /^\/events: /)
-  t.ok(list < 100, `a list of 100 000 took ${list} ms`)
+test('a million items and 300 000 fields are read or refused, each looked at once', async t => {
+  // Anything that compares each with each would outlast the test's time.
+  const fields = Object.fromEntries(Array.from({ length: 300_000 }, (_, n) => [`field_${n}`, n]))
+  isRefused(t, JSON.stringify({ ...fields, data: fields }), /^\/type: /)
+  isRefused(t, JSON.stringify({ events: Array(1_000_000).fill(1) }), /^\/events: /)
   t.equal(receive(message({}, { metadata: fields })).events.length, 1, 'fields beyond ours are kept')
 })
 

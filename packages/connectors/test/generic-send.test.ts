@@ -1,7 +1,9 @@
 import { createHmac } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTcpServer } from 'node:net'
-import { gzipSync } from 'node:zlib'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { createGzip, gzipSync } from 'node:zlib'
 import { type Test, test } from 'tap'
 import type { ConnectedChannel, ConnectorContext, OutgoingReply, PreparedSend } from '../src/connector.ts'
 import { createEgressFetch } from '../src/egress.ts'
@@ -339,18 +341,20 @@ test('no more than 64 KiB of an answer is read', async t => {
   t.match(await outcomeOf(t, answerWith(200, padded)), { outcome: 'sent' }, 'an answer of 60 kB is none too large')
 })
 
+/** So many times 8 MiB of spaces, compressed without ever being whole in memory. */
+async function bombOf(blocks: number): Promise<Buffer> {
+  const block = Buffer.alloc(8 * 1024 * 1024, ' ')
+  return buffer(Readable.from(Array(blocks).fill(block)).pipe(createGzip()))
+}
+
 test('a compressed answer does not unfold beyond what is read', async t => {
-  const bomb = gzipSync(Buffer.alloc(512 * 1024 * 1024, ' '))
+  const bomb = await bombOf(64)
   const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
-  const before = process.memoryUsage()
-  const started = performance.now()
+  const before = process.resourceUsage().maxRSS
   const outcome = await outcomeOf(t, response => void response.writeHead(200, headers).end(bomb))
-  const took = performance.now() - started
-  const after = process.memoryUsage()
   t.match(outcome, { outcome: 'unknown' })
-  t.ok(took < 500, `${took} ms`)
-  const grown = (after.arrayBuffers - before.arrayBuffers) / 1024 / 1024
-  t.ok(grown < 64, `${grown} MiB`)
+  const grown = (process.resourceUsage().maxRSS - before) / 1024
+  t.ok(grown < 128, `${grown} MiB`)
   const small = gzipSync(JSON.stringify({ external_id: 'their-1' }))
   const sent = await outcomeOf(t, response => void response.writeHead(200, headers).end(small))
   t.match(sent, { outcome: 'sent' }, 'a proxy that compresses unasked does no harm')
@@ -362,10 +366,8 @@ test('an answer that drips for minutes ends with the signal', async t => {
     const timer = setInterval(() => response.write(' '), 20)
     response.on('close', () => clearInterval(timer))
   }
-  const started = performance.now()
   t.match(await outcomeOf(t, drip(200), { signal: AbortSignal.timeout(300) }), { outcome: 'unknown' })
   t.match(await outcomeOf(t, drip(422), { signal: AbortSignal.timeout(300) }), { outcome: 'rejected' })
-  t.ok(performance.now() - started < 3_000)
 })
 
 test('a channel that cannot be called sends nothing', async t => {

@@ -62,9 +62,9 @@ export class Hints {
     this.#hint(queue, 'channel_id' in job ? job.channel_id : job.message_id, job, REPEATED)
   }
 
-  /** Resolves when the queue answers. */
+  /** Resolves when all queues answer: each has its own connection. */
   async check(): Promise<void> {
-    await this.#queues.ingest.getWaitingCount()
+    await Promise.all(Object.values(this.#queues).map(queue => queue.getWaitingCount()))
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,10 @@ import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
+/** What is shown of one failure: enough to see it, however much the test compares. */
+const MAX_LINES = 60
+const MAX_COLUMNS = 300
+
 export type TapResult = {
   code: number
   pass: number
@@ -74,7 +78,7 @@ function readFailures(tapOutput: string): string[] {
   let open: { end: string; lines: string[] } | undefined
   for (const line of tapOutput.split('\n')) {
     if (open) {
-      open.lines.push(line)
+      if (open.lines.length < MAX_LINES || line === open.end) open.lines.push(line.slice(0, MAX_COLUMNS))
       if (line === open.end) {
         failures.push(open.lines.join('\n'))
         open = undefined
