@@ -350,11 +350,18 @@ async function bombOf(blocks: number): Promise<Buffer> {
 test('a compressed answer does not unfold beyond what is read', async t => {
   const bomb = await bombOf(64)
   const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' }
-  const before = process.resourceUsage().maxRSS
+  const before = process.memoryUsage()
+  const peakBefore = process.resourceUsage().maxRSS
+  const started = performance.now()
   const outcome = await outcomeOf(t, response => void response.writeHead(200, headers).end(bomb))
+  const took = performance.now() - started
+  const after = process.memoryUsage()
+  const peak = (process.resourceUsage().maxRSS - peakBefore) / 1024
   t.match(outcome, { outcome: 'unknown' })
-  const grown = (process.resourceUsage().maxRSS - before) / 1024
-  t.ok(grown < 128, `${grown} MiB`)
+  t.ok(took < 500, `${took} ms`)
+  const grown = (after.arrayBuffers - before.arrayBuffers) / 1024 / 1024
+  t.ok(grown < 64, `${grown} MiB`)
+  t.ok(peak < 128, `${peak} MiB at its peak`)
   const small = gzipSync(JSON.stringify({ external_id: 'their-1' }))
   const sent = await outcomeOf(t, response => void response.writeHead(200, headers).end(small))
   t.match(sent, { outcome: 'sent' }, 'a proxy that compresses unasked does no harm')
@@ -366,8 +373,10 @@ test('an answer that drips for minutes ends with the signal', async t => {
     const timer = setInterval(() => response.write(' '), 20)
     response.on('close', () => clearInterval(timer))
   }
+  const started = performance.now()
   t.match(await outcomeOf(t, drip(200), { signal: AbortSignal.timeout(300) }), { outcome: 'unknown' })
   t.match(await outcomeOf(t, drip(422), { signal: AbortSignal.timeout(300) }), { outcome: 'rejected' })
+  t.ok(performance.now() - started < 3_000)
 })
 
 test('a channel that cannot be called sends nothing', async t => {

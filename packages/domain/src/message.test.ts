@@ -23,7 +23,11 @@ test('a reply is as long as a reader sees it', async t => {
   for (const [text, length] of lengths) t.equal(countGraphemes(text), length, JSON.stringify(text))
 })
 
-test('a text far longer than any reply is counted in one pass', async t => {
-  const text = '\u{1f44b}\u{1f3fd}'.repeat(500_000)
-  t.equal(countGraphemes(text), 500_000)
+test('the longest reply that can come in is counted at once', async t => {
+  const text = '\u{1f44b}\u{1f3fd}'.repeat(8_192)
+  const start = performance.now()
+  t.equal(countGraphemes(text), 8_192)
+  t.ok(performance.now() - start < 1_000)
+  // Anything that takes the square of the length would outlast the test's time.
+  t.equal(countGraphemes('\u{1f44b}\u{1f3fd}'.repeat(500_000)), 500_000)
 })

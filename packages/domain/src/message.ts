@@ -1,5 +1,3 @@
-import { countGraphemes as countClusters } from 'unicode-segmenter/grapheme'
-
 /**
  * received: came from the network · stored: an internal note.
  * A reply is queued → sending → sent | rejected | unknown; a retryable refusal puts it back to queued.
@@ -22,6 +20,4 @@ export function isHumanAuthor(author_type: AuthorType): boolean {
  * Length as a reader counts it: a family emoji is one (UAX #29). Not by Intl.Segmenter: on Node 20 its time grows with
  * the square of the length, 8 s for 16 000 emoji.
  */
-export function countGraphemes(text: string): number {
-  return countClusters(text)
-}
+export { countGraphemes } from 'unicode-segmenter/grapheme'

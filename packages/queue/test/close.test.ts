@@ -18,7 +18,7 @@ t.test('workers close within the grace time while a job hangs', async t => {
     const start = performance.now()
     await worker.workers.close(300)
     const took = performance.now() - start
-    t.ok(took >= 290 && took < 10_000, `${took} ms`)
+    t.ok(took >= 290 && took < 2_000, `${took} ms`)
   })
 })
 
@@ -39,7 +39,7 @@ t.test('workers wait for a job that ends in time, and take no other', async t =>
     const start = performance.now()
     await worker.workers.close(10_000)
     t.same([worker.handled.length, ended], [1, 1])
-    t.ok(performance.now() - start < 9_000)
+    t.ok(performance.now() - start < 5_000)
   })
 })
 
@@ -58,7 +58,7 @@ t.test('hints and workers close soon although their server is away', async t => 
       const start = performance.now()
       await Promise.all([hints.close(), worker.workers.close(1_000)])
       const took = performance.now() - start
-      t.ok(took < 10_000, `${opened ? 'gone' : 'never there'}: ${took} ms`)
+      t.ok(took < 3_000, `${opened ? 'gone' : 'never there'}: ${took} ms`)
     }
   })
 })

@@ -64,19 +64,11 @@ export async function untilHeard(hints: Hints, worker: ReturnType<typeof openWor
   )
 }
 
-/**
- * Hints, and hints again when that was given up: on a busy machine Redis may take longer than the 250 ms that a hint
- * gives it. `lost` is what openHints counts.
- */
-export async function hintUntil(what: string, lost: unknown[], hint: () => void, done: () => boolean) {
-  let counted = -1
-  await until(what, async () => {
-    if (lost.length !== counted) {
-      counted = lost.length
-      hint()
-    }
-    return done()
-  })
+/** How long this takes to return, in ms. */
+export function duration(work: () => void): number {
+  const start = performance.now()
+  work()
+  return performance.now() - start
 }
 
 export async function freePort(): Promise<number> {

@@ -25,13 +25,15 @@ export async function runTap(args: string[], env: Record<string, string | undefi
   await buildTap()
   const folder = await mkdtemp(join(tmpdir(), 'parley-tap-'))
   const output = join(folder, 'results.tap')
-  // Its moving counts are for a terminal; a log gets the failures below.
-  const reporter = process.stdout.isTTY ? 'terse' : 'silent'
+  // Its moving counts are for a terminal. A log gets the failures below, and what test processes say when they crash:
+  // of the reporters only this one passes that on.
+  const reporter = process.stdout.isTTY ? 'terse' : 'tap'
   try {
     const code = await spawnTap(
       // tsx writes each file as one line, so line coverage would say 100 % of anything.
       ['--disable-coverage', `--reporter=${reporter}`, `--output-file=${output}`, '--jobs=2', ...args],
       env,
+      process.stdout.isTTY ? 'inherit' : 'ignore',
     )
     // The reporter ends by showing the cursor again, in the middle of a line.
     if (process.stdout.isTTY) process.stdout.write('\n')
@@ -50,14 +52,21 @@ async function buildTap(): Promise<void> {
   const built = join(ROOT, 'node_modules', '.tap-is-built')
   if (existsSync(built)) return
   process.stdout.write('preparing tap, once per installation\n')
-  if ((await spawnTap(['build'], {})) !== 0) throw new Error('tap build failed')
+  if ((await spawnTap(['build'], {}, 'inherit')) !== 0) throw new Error('tap build failed')
   await writeFile(built, '')
 }
 
-function spawnTap(args: string[], env: Record<string, string | undefined>): Promise<number> {
+function spawnTap(
+  args: string[],
+  env: Record<string, string | undefined>,
+  stdout: 'inherit' | 'ignore',
+): Promise<number> {
   const program = join(ROOT, 'node_modules/tap/dist/esm/run.mjs')
-  const options = { cwd: ROOT, stdio: 'inherit' as const, env: { ...process.env, ...env } }
-  const child = spawn(process.execPath, [program, ...args], options)
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: ROOT,
+    stdio: ['inherit', stdout, 'inherit'],
+    env: { ...process.env, ...env },
+  })
   return new Promise(resolve => child.once('exit', code => resolve(code ?? 1)))
 }
 

@@ -115,15 +115,17 @@ t.test('a body beyond 1 MiB is refused, also when it does not say how long it is
   })
 })
 
-t.test('a hundred thousand fields or items are refused briefly', async t => {
+t.test('a hundred thousand fields or items are refused quickly and briefly', async t => {
   await changesNothing(t, api, async () => {
     const keys = Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [index.toString(36), 1]))
     const weekly = Array.from({ length: 100_000 }, () => 1)
+    const start = performance.now()
     const fields = await send('POST', '/v1/inboxes', keys)
     isProblem(t, fields, 422, 'validation-failed', 'fields')
     const definition = { time_zone: 'UTC', weekly }
     const items = await send('POST', '/v1/calendars', { name: 'a', definition })
     isProblem(t, items, 422, 'validation-failed', 'items')
+    t.ok(performance.now() - start < 2_000, `took ${performance.now() - start} ms`)
     for (const { text } of [fields, items]) t.ok(text.length < 10_000, `${text.length} characters`)
   })
 })
