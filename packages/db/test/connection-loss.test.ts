@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { firstWorkspace, testDatabase } from '@parley/testing'
+import { firstWorkspace, testDatabase, until } from '@parley/testing'
 import { sql } from 'kysely'
 import pg from 'pg'
 import t from 'tap'
@@ -29,6 +29,10 @@ t.test('a connection that breaks fails the transaction it carries, never the pro
     killer.query(`select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and pid <> pg_backend_pid()`)
 
+  const sleeping = () =>
+    killer.query(`select from pg_stat_activity
+      where datname = current_database() and state = 'active' and query = 'select pg_sleep(5)'`)
+
   const idle = insert('between two queries', async () => {
     await kill()
     await delay(100)
@@ -36,7 +40,7 @@ t.test('a connection that breaks fails the transaction it carries, never the pro
   await t.rejects(idle)
   const busy = Promise.all([
     t.rejects(insert('inside a query', () => db.pool.query('select pg_sleep(5)'))),
-    delay(200).then(kill),
+    until('it is inside', async () => (await sleeping()).rowCount! > 0).then(kill),
   ])
   await busy
   await kill()

@@ -27,17 +27,24 @@ t.test('workers wait for a job that ends in time, and take no other', async t =>
     const backend = backendOf((await testDatabase(t)).url)
     const { hints } = await readyHints(t, backend)
     let ended = 0
+    let release = () => {}
+    const released = new Promise<void>(resolve => {
+      release = resolve
+    })
     const worker = openWorker(t, backend, {
       concurrency: 1,
       handle: async () => {
-        await new Promise(resolve => setTimeout(resolve, 200))
+        await released
         ended += 1
       },
     })
     for (const subject of [job(), job(), job()]) hints.ingest(subject)
     await until('the first runs', async () => worker.handled.length > 0)
     const start = performance.now()
-    await worker.workers.close(10_000)
+    const closing = worker.workers.close(10_000)
+    await new Promise(resolve => setTimeout(resolve, 200))
+    release()
+    await closing
     t.same([worker.handled.length, ended], [1, 1])
     t.ok(performance.now() - start < 5_000)
   })

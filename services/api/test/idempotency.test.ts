@@ -35,10 +35,15 @@ t.test('while the first request still runs, the second one hears so and waits fo
   const held = new Promise<void>(resolve => {
     release = resolve
   })
-  // The first one stands still behind the conversation's row, which replies lock.
-  const holder = api.db.inWorkspace(api.ours.workspace_id, async trx => {
-    await trx.selectFrom('conversations').select('id').where('id', '=', conversation.id).forUpdate().execute()
-    await held
+  // The first one stands still behind the conversation's row, which replies lock; so that lock has to be there before.
+  let holder = Promise.resolve()
+  await new Promise<void>((locked, failed) => {
+    holder = api.db.inWorkspace(api.ours.workspace_id, async trx => {
+      await trx.selectFrom('conversations').select('id').where('id', '=', conversation.id).forUpdate().execute()
+      locked()
+      await held
+    })
+    holder.catch(failed)
   })
   const replies = notes.replace('notes', 'replies')
   const first = write('still-running', 'slow', {}, replies)

@@ -95,7 +95,7 @@ t.test('a database that goes away uses up no attempts', async t => {
   t.same(statesOf(await worker.ledger()), { 'g-1': ['pending', 0] })
 
   // A lock that is held too long is nobody's fault either.
-  const hasty = openDatabase({ url: worker.url, poolSize: 1, statementTimeoutMs: 100 })
+  const hasty = openDatabase({ url: worker.url, poolSize: 1, statementTimeoutMs: 1_000 })
   t.teardown(() => hasty.close())
   await worker.db.inWorkspace(worker.workspace_id, async trx => {
     await trx.selectFrom('workspaces').selectAll().forUpdate().execute()
