@@ -1,6 +1,7 @@
 import type { ConnectorEvent } from '@parley/contracts'
 import type { ChannelCapabilities, ChannelKind, Visibility } from '@parley/domain'
 import type { z } from 'zod'
+import type { NetworkUnavailable } from './errors.ts'
 
 /** A connected account as its connector sees it: settings in clear, credentials already unsealed. */
 export type ConnectedChannel = {
@@ -23,8 +24,11 @@ export type ConnectorContext = {
   fetch: typeof fetch
 }
 
-/** One event as it arrived, for the ledger. `dedup_key` is unique within the channel. */
-export type ReceivedEvent = { dedup_key: string; payload: unknown }
+/**
+ * One event as it arrived, for the ledger. `dedup_key` is unique within the channel. Events of one thread share their
+ * `thread_key` and are applied in order; null where the event names no thread.
+ */
+export type ReceivedEvent = { dedup_key: string; thread_key: string | null; payload: unknown }
 
 export type WebhookRequest = { headers: Record<string, string | string[] | undefined>; rawBody: Buffer; now: Date }
 
@@ -40,6 +44,17 @@ export type PollPage = {
   cursor: Record<string, unknown>
   /** True when the network has more than this page. */
   more: boolean
+  /** What went wrong after this page was read: the poll fails with it once the page is stored. */
+  failed?: NetworkUnavailable
+}
+
+/** A page of what happened before, newest first. */
+export type HistoryPage = {
+  events: ReceivedEvent[]
+  /** Where the next page is; null when there is nothing older, or only what is older than was asked for. */
+  cursor: Record<string, unknown> | null
+  /** The network's time of the oldest thing on this page; null when nothing is on it. */
+  oldest_at: Date | null
 }
 
 /** A reply as the agent wrote it, with the message it answers. */
@@ -89,6 +104,13 @@ export interface Connector {
   receive?(channel: ConnectedChannel, request: WebhookRequest): ReceivedBatch
   /** Reads what is new. Repeats are harmless: the ledger is unique on `dedup_key`. */
   poll?(channel: ConnectedChannel, cursor: Record<string, unknown> | null, context: ConnectorContext): Promise<PollPage>
+  /** Reads what happened since `since`, from the newest back. Absent where the network has no history to page. */
+  readHistory?(
+    channel: ConnectedChannel,
+    since: Date,
+    cursor: Record<string, unknown> | null,
+    context: ConnectorContext,
+  ): Promise<HistoryPage>
   /** Describes one stored event in Parley's words. Pure. Throws MalformedPayload. */
   normalise(channel: Pick<ConnectedChannel, 'external_id'>, payload: unknown, received_at: Date): ConnectorEvent
 
@@ -96,6 +118,8 @@ export interface Connector {
   pulled?(channel: Pick<ConnectedChannel, 'settings'>): boolean
   /** Freezes the request. May read from the network; never writes to it. Throws SendRefused. */
   prepare?(channel: ConnectedChannel, reply: OutgoingReply, context: ConnectorContext): Promise<PreparedSend>
+  /** The id that what was prepared will have on the network, where we choose it: its echo is then known at once. */
+  expectedId?(prepared: PreparedSend): string
   /** Sends exactly what was prepared. */
   send?(channel: ConnectedChannel, prepared: PreparedSend, context: ConnectorContext): Promise<SendOutcome>
   /** Asks the network whether an earlier send became visible. */

@@ -51,11 +51,14 @@ test('a mention is a thread of its own, by the author as the network knows them'
     visibility: 'public',
     author: { external_id: did, handle: 'anna.test', display_name: 'Ana 🌻', avatar_url: null },
     text: 'Hello @brand.test, 🌻 is this right?',
+    html: null,
+    text_marks: [],
     subject: null,
     permalink: `https://bsky.app/profile/${did}/post/${rkey}`,
     occurred_at: (notification.record as { createdAt: string }).createdAt,
     version_at: received_at.toISOString(),
     from_us: false,
+    send_token: null,
     reply_context: { uri, cid, root: { uri, cid } },
   })
 })
@@ -105,6 +108,20 @@ test('a quote of a post that is not ours is a mention', async t => {
 
 test('a shortened link is written out, whatever characters stand before it', async t => {
   t.equal(message(recorded.shortened).text, '👩‍👩‍👧 @brand.test see https://shop.example.com/very/long/path?x=1')
+})
+
+test('what cannot be stored is taken out and told, and links stay where they are', async t => {
+  const link = { $type: 'app.bsky.richtext.facet#link', uri: 'https://example.com/a' }
+  const facets = [{ index: { byteStart: 6, byteEnd: 10 }, features: [link] }]
+  const { text, text_marks } = message(withRecord(recorded.mention, { text: 'a\0b\ud800link', facets }))
+  t.strictSame([text, text_marks], ['ab\ufffdhttps://example.com/a', ['nul_removed', 'surrogates_replaced']])
+  const { our_did, notification } = recorded.mention
+  const dirty = 'x\0\ud800'
+  const reply = { root: { uri: dirty, cid: dirty }, parent: { uri: dirty, cid: dirty } }
+  const author = { ...(notification.author as object), handle: dirty, displayName: dirty, avatar: '\0' }
+  const cleaned = message(withRecord({ our_did, notification: { ...notification, cid: dirty, author } }, { reply }))
+  t.notMatch(JSON.stringify(cleaned), /\\u0000|\\ud800/)
+  t.match(cleaned, { thread_key: 'x\ufffd', author: { handle: 'x\ufffd', avatar_url: null }, text_marks: [] })
 })
 
 test('facets that make no sense leave the text as it is', async t => {

@@ -51,8 +51,9 @@ async function pollAll(view: ReturnType<typeof appView>, now: Date, from: Record
     const page = await blueskyConnector.poll!(channel, cursor, contextAt(now, view.fetch))
     keys.push(...page.events.map(({ dedup_key }) => dedup_key))
     // As the database does.
-    cursor = JSON.parse(JSON.stringify(page.cursor))
-    if (!page.more) return { keys, cursor, pages: view.asked.length - before }
+    const next: Record<string, unknown> = JSON.parse(JSON.stringify(page.cursor))
+    if (!page.more) return { keys, cursor: next, pages: view.asked.length - before }
+    cursor = next
   }
 }
 
@@ -136,7 +137,7 @@ test('a page cursor the network no longer reads starts the sweep over', async t 
   const head = { ...(first.cursor.head as object), page_cursor: 'nonsense' }
   const second = await blueskyConnector.poll!(channel, { ...first.cursor, head }, contextAt(start, view.fetch))
   t.strictSame(second.events, first.events)
-  t.strictSame(second.cursor, first.cursor)
+  t.strictSame(second.cursor, { ...first.cursor, head: { ...(first.cursor.head as object), restarts: 1 } })
 })
 
 test('the parameters leave nobody out', async t => {
@@ -161,19 +162,126 @@ test('an item nobody can read is an event of its own, always the same one', asyn
   t.strictSame((await pollAll(view, start, null)).keys, keys)
 })
 
-test('what Postgres cannot store is replaced, in values and in names', async t => {
+test('what Postgres cannot read is kept as it came: the ledger only stores it', async t => {
   const hostile = { ...mentionAt(start, 'm'), record: { text: 'a\0b \ud800 🌻', 'k\0': ['\udc00'] } }
   const page = await blueskyConnector.poll!(channel, null, contextAt(start, appView([hostile], 10).fetch))
   const { notification } = page.events[0]!.payload as { notification: { record: unknown } }
-  t.strictSame(notification.record, { text: 'a\uFFFDb \uFFFD 🌻', 'k\uFFFD': ['\uFFFD'] })
+  t.strictSame(notification.record, hostile.record)
+})
+
+test('the place moves only when the list is read down to the last poll, however many pages that takes', async t => {
+  const { cursor } = await pollAll(appView(hourly(10), 10), start, null)
+  const later = new Date(start.getTime() + 10 * HOUR_MS)
+  const flood = Array.from({ length: 1500 }, (_, i) => mentionAt(new Date(later.getTime() - i * 1000), `n${i}`))
+  const view = appView([...flood, ...hourly(10)], 1)
+  let state = cursor
+  for (let pages = 0; pages < 1500; pages += 1) {
+    const page = await blueskyConnector.poll!(channel, state, contextAt(later, view.fetch))
+    if (!page.more) return t.fail(`it ended after ${pages} pages`)
+    t.equal(page.cursor.last_polled_at, cursor.last_polled_at)
+    state = page.cursor
+  }
+  const rest = await pollAll(view, later, state)
+  t.equal(rest.cursor.last_polled_at, later.toISOString())
+  t.ok(rest.keys.includes(keyOf('m1')))
+})
+
+/** An AppView whose pages follow `next`, whatever that leads to. */
+function maze(pageOf: (cursor: string | null) => { items: Item[]; cursor: string }) {
+  const answer = (url: URL) => {
+    const { items, cursor } = pageOf(url.searchParams.get('cursor'))
+    return Response.json({ notifications: items, cursor })
+  }
+  return { asked: [], fetch: (async input => answer(new URL(String(input)))) as typeof fetch }
+}
+
+test('a list that leads in a circle ends as a failure, and the place stays', async t => {
+  const { cursor } = await pollAll(appView(hourly(10), 10), start, null)
+  const circles = {
+    'to itself': maze(() => ({ items: [mentionAt(start, 'a')], cursor: 'same' })),
+    'of two': maze(at => ({ items: [mentionAt(start, 'a')], cursor: at === 'a' ? 'b' : 'a' })),
+    'of ever new cursors': maze(at => ({ items: [mentionAt(start, 'a')], cursor: `${Number(at ?? 0) + 1}` })),
+    'of empty pages': maze(at => ({ items: [], cursor: `${Number(at ?? 0) + 1}` })),
+  }
+  for (const [name, view] of Object.entries(circles)) {
+    let state = cursor
+    let pages = 0
+    for (; pages < 1100; pages += 1) {
+      const page = await blueskyConnector.poll!(channel, state, contextAt(start, view.fetch))
+      state = page.cursor
+      if (page.more) continue
+      t.match(page.failed, { name: 'NetworkUnavailable', retry_at: null }, name)
+      break
+    }
+    t.ok(pages <= 1001, `${name}: ${pages} pages`)
+    t.same(state, cursor, 'the next poll starts at the top and reads down to the same place')
+  }
+})
+
+test('an empty page that leads to itself ends the list', async t => {
+  const view = maze(at => (at ? { items: [], cursor: at } : { items: [mentionAt(start, 'a')], cursor: 'end' }))
+  const page = await blueskyConnector.poll!(channel, null, contextAt(start, view.fetch))
+  const end = await blueskyConnector.poll!(channel, page.cursor, contextAt(start, view.fetch))
+  t.same([end.more, end.failed], [false, undefined])
+})
+
+test('a network that takes its own cursors never starts over for ever', async t => {
+  const { cursor } = await pollAll(appView(hourly(10), 10), start, null)
+  const refusing = async (input: unknown) =>
+    new URL(String(input)).searchParams.has('cursor')
+      ? Response.json({ error: 'InternalServerError' }, { status: 502 })
+      : Response.json({ notifications: [mentionAt(start, 'a')], cursor: 'next' })
+  let state = cursor
+  for (let pages = 0; ; pages += 1) {
+    const page = await blueskyConnector.poll!(channel, state, contextAt(start, refusing as typeof fetch))
+    t.equal(page.events.length, 1, 'what is new arrives all the same')
+    state = page.cursor
+    if (page.failed) return t.same(state, cursor)
+    if (pages > 10) return t.fail('it goes on and on')
+  }
+})
+
+test('a deep sweep that fails costs nothing of what is new', async t => {
+  const { cursor } = await pollAll(appView(hourly(100), 10), start, null)
+  const later = new Date(start.getTime() + 6 * HOUR_MS)
+  const fresh = [mentionAt(later, 'new'), ...hourly(3)]
+  const view = appView(fresh, 10)
+  const failing = async (input: unknown) => {
+    // The head is read with the first call, the second one begins the deep sweep.
+    if (view.asked.length === 1) return Response.json({ error: 'RateLimitExceeded' }, { status: 429 })
+    return view.fetch(input as string)
+  }
+  const page = await blueskyConnector.poll!(channel, cursor, contextAt(later, failing as typeof fetch))
+  t.ok(page.events.some(({ dedup_key }) => dedup_key === keyOf('new')))
+  t.match(page, { failed: { status: 429 }, cursor: { last_polled_at: later.toISOString(), deep: null } })
+  t.same(page.cursor.last_deep_at, cursor.last_deep_at, 'it is still due')
 })
 
 test('an outage is an error that says when to come back', async t => {
-  const reset = Math.floor(start.getTime() / 1000) + 60
-  const headers = { 'ratelimit-reset': String(reset) }
-  const limited = async () => Response.json({ error: 'RateLimitExceeded' }, { status: 429, headers })
-  const poll = blueskyConnector.poll!(channel, null, contextAt(start, limited as typeof fetch))
-  await t.rejects(poll, { code: 'network_unavailable', status: 429, retry_at: new Date((reset + 1) * 1000) })
+  const seconds = Math.floor(start.getTime() / 1000)
+  const answers: [number, Record<string, string>, number | null][] = [
+    [429, { 'ratelimit-reset': String(seconds + 60) }, 61],
+    [429, { 'ratelimit-reset': String(seconds + 60), 'retry-after': '5' }, 5],
+    [429, { 'retry-after': 'Sun, 22 Nov 2026 12:05:00 GMT' }, 300],
+    [503, { 'retry-after': '90' }, 90],
+    [429, { 'retry-after': '1000000000' }, 86_400],
+    [429, { 'retry-after': '1e9' }, null],
+    [429, { 'retry-after': '-1' }, null],
+    [429, { 'retry-after': 'soon', 'ratelimit-reset': String(seconds + 60) }, 61],
+    [429, { 'ratelimit-reset': String(seconds - 60) }, null],
+    [429, { 'ratelimit-reset': String(start.getTime() + 60_000) }, null],
+    [429, { 'ratelimit-reset': 'NaN' }, null],
+    [503, { 'ratelimit-reset': String(seconds + 60) }, null],
+    [429, {}, null],
+  ]
+  for (const [status, headers, wait] of answers) {
+    const refuse = async () => Response.json({ error: 'RateLimitExceeded' }, { status, headers })
+    const poll = blueskyConnector.poll!(channel, null, contextAt(start, refuse as typeof fetch))
+    const error = await poll.catch(reason => reason)
+    t.match(error, { code: 'network_unavailable', status })
+    const given = error.retry_at && (error.retry_at.getTime() - start.getTime()) / 1000
+    t.equal(given, wait, `${status} ${JSON.stringify(headers)}`)
+  }
   const html = async () => new Response('<html>', { status: 200 })
   await t.rejects(blueskyConnector.poll!(channel, null, contextAt(start, html as typeof fetch)), {
     name: 'XrpcFailure',

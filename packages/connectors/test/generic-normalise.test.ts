@@ -1,5 +1,5 @@
 import { connectorDeletion, connectorIgnored, connectorMessage } from '@parley/contracts'
-import { MESSAGE_KINDS } from '@parley/domain'
+import { MAX_TEXT_BYTES, MESSAGE_KINDS } from '@parley/domain'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { MalformedPayload } from '../src/errors.ts'
@@ -51,11 +51,14 @@ test('a full event becomes a message', async t => {
       avatar_url: 'https://cdn.example/a.png',
     },
     text: 'Hello',
+    html: null,
+    text_marks: [],
     subject: 'Kettle',
     permalink: 'https://shop.example/r/88121',
     occurred_at: '2026-01-15T09:28:11.000Z',
     version_at: '2026-01-15T09:28:11.000Z',
     from_us: false,
+    send_token: null,
     reply_context: { context: 'opaque text' },
   })
 })
@@ -106,6 +109,30 @@ test('text that Postgres does not take is cleaned, and the rest of it kept', asy
   t.equal(cleaned.external_id, 'x\ufffd')
   const deletion = connectorDeletion.parse(normalise({ type: 'message.deleted', data: { external_id: dirty } }))
   t.equal(deletion.external_id, 'x\ufffd', 'a deletion finds the message it means')
+})
+
+test('what was done to a text is told, in a fixed order', async t => {
+  const words = (data: Record<string, unknown>) => {
+    const { text, html, text_marks } = message(data)
+    return [text, html, text_marks]
+  }
+  t.strictSame(words({ text: 'Hello' }), ['Hello', null, []])
+  t.strictSame(words({ text: 'a\ud800b\0' }), ['a\ufffdb', null, ['nul_removed', 'surrogates_replaced']])
+  t.strictSame(words({ text: null, html: '<p>One<p>Two' }), ['One\n\nTwo', '<p>One</p><p>Two</p>', []])
+  t.strictSame(words({ text: '', html: '<p>One' }), ['One', '<p>One</p>', []], 'an empty text is none')
+  t.strictSame(words({ text: 'Own\0 words', html: '<p>Two<script>x</script>' }), [
+    'Own words',
+    '<p>Two</p>',
+    ['nul_removed', 'html_cleaned'],
+  ])
+  t.strictSame(words({ text: 'x', html: '<!-- -->' }), ['x', null, []], 'HTML of nothing is none')
+})
+
+test('a text is kept whole up to a mebibyte, and cut above', async t => {
+  const whole = 'ü'.repeat(MAX_TEXT_BYTES / 2)
+  t.match(message({ text: whole }), { text: whole, text_marks: [] })
+  t.match(message({ text: `${whole}!` }), { text: whole, text_marks: ['truncated'] })
+  t.match(message({ text: null, html: `<p>${whole}!` }), { text: whole, text_marks: ['truncated'] })
 })
 
 test('text is composed, so that equal words are equal', async t => {
@@ -218,6 +245,7 @@ const event = fc.record(
               .tuple(text, fc.record({ handle: optional(text), name: optional(text), avatar_url: text }, partly))
               .map(([platform_id, rest]) => ({ platform_id, ...rest })),
           ),
+          html: optional(text),
           attachments: optional(fc.array(fc.record({ url: text }), { maxLength: 3 })),
           edited_at: optional(instant),
           deleted_at: optional(instant),

@@ -67,7 +67,7 @@ function refusalCost(t: Test, body: string, expected: RegExp): number {
 
 test('a single event is stored as it came', async t => {
   const sent = message({ id: 'evt-1', extra: [1, { deep: true }] }, { metadata: { order: 'A-1' } })
-  t.same(receive(sent, 'msg_1'), { events: [{ dedup_key: 'evt-1', payload: sent }], rejected: [] })
+  t.same(receive(sent, 'msg_1'), { events: [{ dedup_key: 'evt-1', thread_key: 'r-1', payload: sent }], rejected: [] })
 })
 
 test('an event is recognised by its own id, else by its request, else by its content', async t => {
@@ -146,7 +146,7 @@ test('a ping is welcome and leaves nothing behind', async t => {
 test('types that we do not know are stored, whatever their data', async t => {
   for (const type of ['message.reaction', 'author.updated', 'delivery.updated', 'x', '__proto__', 'constructor']) {
     const sent = { type, data: { anything: [null] } }
-    t.same(receive(sent, 'msg_1').events, [{ dedup_key: 'msg_1', payload: sent }], type)
+    t.same(receive(sent, 'msg_1').events, [{ dedup_key: 'msg_1', thread_key: null, payload: sent }], type)
   }
 })
 
@@ -176,6 +176,7 @@ test('a field of the wrong type is refused, with its place', async t => {
     '/data/author/platform_id': value => message({}, { author: { platform_id: value } }),
     '/data/author/handle': value => message({}, { author: { platform_id: 'ana', handle: value } }),
     '/data/text': value => message({}, { text: value }),
+    '/data/html': value => message({}, { html: value }),
     '/data/attachments': value => message({}, { attachments: value }),
     '/data/created_at': value => message({}, { created_at: value }),
     '/data/edited_at': value => message({}, { edited_at: value }),
@@ -189,7 +190,7 @@ test('a field of the wrong type is refused, with its place', async t => {
     ['/type', '/id', '/data/external_id', '/data/thread_id', '/data/parent_id', '/data/author/platform_id']
       .map(path => `${path} "not what it should be"`)
       .concat(
-        ['/data/author/handle', '/data/permalink', '/data/reply/context', '/data/text'].flatMap(path => [
+        ['/data/author/handle', '/data/permalink', '/data/reply/context', '/data/text', '/data/html'].flatMap(path => [
           `${path} "not what it should be"`,
           `${path} ""`,
         ]),
@@ -206,9 +207,12 @@ test('a field of the wrong type is refused, with its place', async t => {
   }
 })
 
-test('a message needs text or an attachment', async t => {
-  t.throws(() => receive(message({}, { text: undefined })), { message: /^\/data\/text: needs text or an attachment/ })
+test('a message needs text, html or an attachment', async t => {
+  t.throws(() => receive(message({}, { text: undefined })), {
+    message: /^\/data\/text: needs text, html or an attachment/,
+  })
   t.throws(() => receive(message({}, { text: null, attachments: [] })), MalformedPayload)
+  t.equal(receive(message({}, { text: null, html: '<p>Hello' })).events.length, 1)
   t.equal(receive(message({}, { text: null, attachments: [{ url: 'https://a.example/x.jpg' }] })).events.length, 1)
 })
 
@@ -225,8 +229,8 @@ test('instants are RFC 3339 and lie in the years that can be stored', async t =>
 
 test('lengths are bounded', async t => {
   const at = (length: number) => 'a'.repeat(length)
-  t.equal(receive(message({}, { text: at(65_536), external_id: at(1024) })).events.length, 1)
-  t.throws(() => receive(message({}, { text: at(65_537) })), { message: /^\/data\/text: / })
+  t.equal(receive(message({}, { external_id: at(1024) })).events.length, 1)
+  t.equal(receive(message({}, { text: at(4_000_000) })).events.length, 1, 'a text is as long as the body may be')
   t.throws(() => receive(message({}, { external_id: at(1025) })), { message: /^\/data\/external_id: / })
   t.throws(() => receive(message({ id: at(1025) })), { message: /^\/id: / })
   t.throws(() => receive(message({ type: at(129) })), { message: /^\/type: / })
@@ -284,7 +288,7 @@ test('__proto__ is a name like any other', async t => {
 test('toJSON, then, length and hasOwnProperty are data', async t => {
   const names = JSON.parse('{"toJSON":1,"then":"x","length":-1,"hasOwnProperty":null,"valueOf":{},"toString":"y"}')
   const sent = message(names, { ...names, metadata: names })
-  t.same(receive(sent, 'msg_1').events, [{ dedup_key: 'msg_1', payload: sent }])
+  t.same(receive(sent, 'msg_1').events, [{ dedup_key: 'msg_1', thread_key: 'r-1', payload: sent }])
 })
 
 test('a signed request is split like one with a bearer secret', async t => {

@@ -18,6 +18,9 @@ export class DomainError extends Error {
 export type DomainErrorCode =
   | 'not_found'
   | 'channel_gone'
+  | 'channel_not_active'
+  | 'backfill_running'
+  | 'history_unavailable'
   | 'invalid_signature'
   | 'invalid_cursor'
   | 'conflict'

@@ -1,5 +1,6 @@
 export * from './actor.ts'
 export * from './channel.ts'
+export * from './channel-health.ts'
 export * from './conversation.ts'
 export * from './errors.ts'
 export * from './message.ts'
@@ -11,3 +12,5 @@ export {
   dueAt,
 } from './sla/calendar.ts'
 export * from './sla/wait.ts'
+export * from './text/clean-text.ts'
+export { composed } from './text/composed.ts'

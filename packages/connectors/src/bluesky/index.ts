@@ -1,6 +1,9 @@
 import type { Connector } from '../connector.ts'
+import { postUri } from './at-uri.ts'
+import { readHistory } from './history.ts'
 import { normaliseNotification } from './normalise.ts'
 import { poll } from './poll.ts'
+import { preparedPost } from './post.ts'
 import { prepare } from './prepare.ts'
 import { MAX_BYTES, MAX_GRAPHEMES } from './rich-text.ts'
 import { findSent, send } from './send.ts'
@@ -15,8 +18,13 @@ export const blueskyConnector: Connector = {
   credentialsSchema: blueskyCredentials,
   identify: async (channel, context) => ({ external_id: (await openSession(channel, context)).did }),
   poll,
+  readHistory,
   normalise: (_channel, payload, received_at) => normaliseNotification(payload, received_at),
   prepare,
+  expectedId: prepared => {
+    const { repo, rkey } = preparedPost.parse(prepared)
+    return postUri(repo, rkey)
+  },
   send,
   findSent,
 }

@@ -1,6 +1,9 @@
 import type { ConnectorEvent, ConnectorMessage } from '@parley/contracts'
+import { cleanCharacters } from '@parley/domain'
 import { z } from 'zod'
 import { MalformedPayload } from '../errors.ts'
+import { given, storable } from '../text/storable.ts'
+import { written } from '../text/written.ts'
 import { POST_COLLECTION, parsePostUri, postPermalink } from './at-uri.ts'
 import {
   type PostRecord,
@@ -32,30 +35,32 @@ export function normaliseNotification(payload: unknown, received_at: Date): Conn
     type: 'message',
     external_id: uri,
     thread_key: root.uri,
-    parent_external_id: record.reply?.parent.uri ?? null,
+    parent_external_id: record.reply ? storable(record.reply.parent.uri) : null,
     kind: kindOf(record, our_did),
     visibility: 'public',
     author: {
       external_id: author.did,
       // The network's placeholder for a handle that does not lead back to the account.
-      handle: author.handle === 'handle.invalid' ? null : author.handle || null,
-      display_name: author.displayName || null,
-      avatar_url: author.avatar || null,
+      handle: author.handle === 'handle.invalid' ? null : given(author.handle),
+      display_name: given(author.displayName),
+      avatar_url: given(author.avatar),
     },
-    text: textWithFullLinks(record.text, record.facets),
+    // Writing out the links also replaces halves of surrogate pairs.
+    ...written({ text: textWithFullLinks(record.text, record.facets), marks: cleanCharacters(record.text).marks }),
     subject: null,
     permalink: postPermalink(post),
     occurred_at: occurredAt(record.createdAt, received_at),
     // An edit keeps every time the network tells; only its content hash and our receiving it are new.
     version_at: received_at.toISOString(),
     from_us: author.did === our_did,
-    reply_context: { uri, cid, root },
+    send_token: null,
+    reply_context: { ...refOf({ uri, cid }), root },
   }
 }
 
 /** References go into our replies as they are: the server keeps whatever other fields it is given. */
 function refOf({ uri, cid }: StrongRef): StrongRef {
-  return { uri, cid }
+  return { uri: storable(uri), cid: storable(cid) }
 }
 
 function kindOf(record: PostRecord, our_did: string): ConnectorMessage['kind'] {

@@ -75,6 +75,7 @@ export class BlueskySession {
   async call(call: XrpcCall): Promise<XrpcAnswer> {
     const token = this.#tokens.accessJwt
     const answer = await this.#callWithToken(call)
+    if (closesAccount(answer)) throw new ChannelAuthError(`Bluesky refuses this account: ${describe(answer)}`)
     if (!refusesToken(answer)) return answer
     // Another call of this job may have renewed them meanwhile.
     if (token === this.#tokens.accessJwt) await this.#renewOnce()
@@ -158,6 +159,11 @@ function pdsUrl(didDoc: unknown, service_url: string): string | null {
 function sameAccount(tokens: SavedSession, did: string | null): SavedSession {
   if (did === null || tokens.did === did) return tokens
   throw new ChannelAuthError(`This login belongs to ${tokens.did}, the channel is connected to ${did}`)
+}
+
+/** Our own account is deactivated or taken down, which no new token helps; a 400 of this name is about a customer's. */
+function closesAccount({ status, error }: XrpcAnswer): boolean {
+  return status === 401 && /^Account(Deactivated|Suspended|Takedown)$/.test(error ?? '')
 }
 
 /** Expired or malformed tokens come as 400, missing and revoked ones as 401 (seen on PDS 0.4.217). */

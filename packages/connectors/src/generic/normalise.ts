@@ -1,8 +1,10 @@
 import type { ConnectorEvent } from '@parley/contracts'
 import type { z } from 'zod'
 import { MalformedPayload } from '../errors.ts'
+import { given, storable } from '../text/storable.ts'
+import { written } from '../text/written.ts'
 import { anyEvent, KNOWN_TYPES, knownEvent, type MessageEvent } from './schemas.ts'
-import { storable } from './storable.ts'
+import { threadKey } from './thread-key.ts'
 
 /** Clocks differ by this much; what lies further ahead of us cannot be true. */
 const MAX_AHEAD_MS = 10 * 60_000
@@ -26,7 +28,7 @@ function normaliseMessage({ type, timestamp, data }: MessageEvent, received_at: 
   return {
     type: 'message',
     external_id: storable(data.external_id),
-    thread_key: storable(data.thread_id ?? data.external_id),
+    thread_key: threadKey(data),
     parent_external_id: data.parent_id ? storable(data.parent_id) : null,
     kind: data.kind,
     visibility: data.visibility,
@@ -37,7 +39,7 @@ function normaliseMessage({ type, timestamp, data }: MessageEvent, received_at: 
       display_name: given(data.author?.name),
       avatar_url: given(data.author?.avatar_url),
     },
-    text: storable(data.text ?? ''),
+    ...written(data),
     subject: given(data.subject?.title),
     permalink: given(data.permalink),
     occurred_at,
@@ -45,7 +47,8 @@ function normaliseMessage({ type, timestamp, data }: MessageEvent, received_at: 
     version_at:
       believable(data.edited_at ?? timestamp, received_at) ??
       (type === 'message.updated' ? received_at.toISOString() : occurred_at),
-    from_us: false,
+    from_us: data.from_us === true || Boolean(data.reply_id),
+    send_token: data.reply_id ?? null,
     reply_context: data.reply?.context ? { context: storable(data.reply.context) } : null,
   }
 }
@@ -53,11 +56,6 @@ function normaliseMessage({ type, timestamp, data }: MessageEvent, received_at: 
 function parsed<T>(result: z.ZodSafeParseResult<T>): T {
   if (result.success) return result.data
   throw new MalformedPayload(result.error.issues[0]!.message)
-}
-
-/** Null for what is absent or empty, also once it is cleaned. */
-function given(text: string | null | undefined): string | null {
-  return (text && storable(text)) || null
 }
 
 /**

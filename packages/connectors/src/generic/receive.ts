@@ -2,9 +2,10 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { z } from 'zod'
 import type { ConnectedChannel, ReceivedBatch, ReceivedEvent, WebhookRequest } from '../connector.ts'
 import { InvalidSignature, MalformedPayload } from '../errors.ts'
+import { isStorable } from '../text/storable.ts'
 import { anyEvent, batchBody, genericCredentials, KNOWN_TYPES, knownEvent } from './schemas.ts'
 import { verify } from './signature.ts'
-import { isStorable } from './storable.ts'
+import { threadKey } from './thread-key.ts'
 
 const MAX_DEPTH = 32
 
@@ -101,12 +102,15 @@ function check(item: unknown, fallbackId: string | undefined): Checked {
   const event = anyEvent.safeParse(item)
   if (!event.success) return { problem: describe(event.error) }
   if (event.data.type === 'ping') return { event: undefined }
+  let thread_key: string | null = null
   if (KNOWN_TYPES.has(event.data.type)) {
     const known = knownEvent.safeParse(item)
     if (!known.success) return { problem: describe(known.error) }
+    if (known.data.type !== 'message.deleted') thread_key = threadKey(known.data.data)
   }
   // A sender that names neither its events nor its requests still repeats itself word for word.
-  return { event: { dedup_key: dedupKey(event.data.id) ?? fallbackId ?? hashOf(item), payload: item } }
+  const dedup_key = dedupKey(event.data.id) ?? fallbackId ?? hashOf(item)
+  return { event: { dedup_key, thread_key, payload: item } }
 }
 
 /** The sender's own id; one that Postgres does not take stands as its hash, so that two such ids stay two. */

@@ -1,7 +1,7 @@
 import { MESSAGE_KINDS, VISIBILITIES } from '@parley/domain'
 import { z } from 'zod'
+import { storable } from '../text/storable.ts'
 import { isSecret } from './signature.ts'
-import { storable } from './storable.ts'
 
 const MIN_BEARER_LENGTH = 24
 
@@ -38,7 +38,6 @@ const id = z
   .min(1)
   .max(1024)
   .refine(text => storable(text) !== '', 'must contain more than NUL')
-const text = z.string().max(65_536)
 
 const author = z.object({
   platform_id: id,
@@ -55,7 +54,9 @@ const messageData = z
     kind: z.enum(MESSAGE_KINDS),
     visibility: z.enum(VISIBILITIES).default('public'),
     author: author.nullish(),
-    text: text.nullish(),
+    // As long as the body may be; what is stored of them is cut and marked.
+    text: z.string().nullish(),
+    html: z.string().nullish(),
     attachments: z
       .array(z.object({ url: z.string().max(2048) }))
       .max(20)
@@ -65,8 +66,15 @@ const messageData = z
     permalink: z.string().max(2048).nullish(),
     subject: z.object({ title: z.string().max(1024).nullish() }).nullish(),
     reply: z.object({ context: z.string().max(8192).nullish() }).nullish(),
+    // What the company itself said: a person in the network's own app, or the echo of a reply that was sent from here,
+    // known by the message_id it was requested with.
+    from_us: z.boolean().nullish(),
+    reply_id: z.uuid().nullish(),
   })
-  .refine(data => data.text || data.attachments?.length, { message: 'needs text or an attachment', path: ['text'] })
+  .refine(data => data.text || data.html || data.attachments?.length, {
+    message: 'needs text, html or an attachment',
+    path: ['text'],
+  })
 
 const common = { id: id.optional(), timestamp: instant.optional() }
 

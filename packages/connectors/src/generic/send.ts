@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import type { ConnectedChannel, ConnectorContext, OutgoingReply, PreparedSend, SendOutcome } from '../connector.ts'
 import { EgressBlocked } from '../egress.ts'
+import { retryAfterMs } from '../retry-after.ts'
+import { storable } from '../text/storable.ts'
 import { genericCredentials, genericSettings } from './schemas.ts'
 import { sign } from './signature.ts'
-import { storable } from './storable.ts'
 
 const DEFAULT_RETRY_MS = 30_000
-const MAX_RETRY_MS = 24 * 3600 * 1000
 const MAX_ANSWER_BYTES = 64 * 1024
 /**
  * System calls that come before the first byte of a request. The code alone would not do: an established connection
@@ -158,14 +158,6 @@ function between(earliest: Date, at: Date | undefined, latest: Date): Date {
   return at < earliest ? earliest : at
 }
 
-/** Retry-After as seconds or as a date (RFC 9110, 10.2.3); nonsense counts as absent, and a day is the most. */
 function retryAt(response: Response, now: Date): Date {
-  const header = response.headers.get('retry-after') ?? ''
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : untilDate(header, now)
-  return new Date(now.getTime() + (ms > 0 ? Math.min(ms, MAX_RETRY_MS) : DEFAULT_RETRY_MS))
-}
-
-/** `Date.parse` alone would read a date into almost anything: "-5" is the first of May 2001. */
-function untilDate(header: string, now: Date): number {
-  return /^[A-Z][a-z]{2,8}, .+ GMT$/.test(header) ? Date.parse(header) - now.getTime() : Number.NaN
+  return new Date(now.getTime() + (retryAfterMs(response.headers.get('retry-after'), now) ?? DEFAULT_RETRY_MS))
 }
