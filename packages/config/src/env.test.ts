@@ -22,6 +22,7 @@ test('without any variable everything that has a default has it', async t => {
     HOST: '127.0.0.1',
     PARLEY_DATA_DIR: '.parley',
     PARLEY_ALLOW_PRIVATE_TARGETS: [],
+    PARLEY_LEDGER_DAYS: 30,
     WORKER_QUEUES: [...QUEUE_NAMES],
     LOG_LEVEL: 'info',
   })
@@ -44,6 +45,8 @@ test('good values are read', async t => {
     PARLEY_SECRET_KEY: SECRET_KEY,
     PARLEY_ADMIN_KEY: admin,
     PARLEY_ALLOW_PRIVATE_TARGETS: ' 10.0.0.0/8, fd00::/8,,127.0.0.1/32 ',
+    PARLEY_LEDGER_DAYS: '3650',
+    PARLEY_WORKER_METRICS_PORT: '9464',
     WORKER_QUEUES: 'ingest, send',
     UNRELATED: CANARY,
   })
@@ -51,6 +54,8 @@ test('good values are read', async t => {
   t.same(config.PARLEY_SECRET_KEY, Buffer.alloc(32, 7))
   t.equal(config.PARLEY_ADMIN_KEY, admin)
   t.same(config.PARLEY_ALLOW_PRIVATE_TARGETS, ['10.0.0.0/8', 'fd00::/8', '127.0.0.1/32'])
+  t.equal(config.PARLEY_LEDGER_DAYS, 3650)
+  t.equal(config.PARLEY_WORKER_METRICS_PORT, 9464)
   t.same(config.WORKER_QUEUES, ['ingest', 'send'])
   t.notOk('UNRELATED' in config, 'what is not ours is not carried around')
 })
@@ -65,6 +70,8 @@ test('a bad value is named and never printed', async t => {
     PARLEY_SECRET_KEY: [CANARY, SECRET_KEY.slice(0, -4), `${SECRET_KEY}A`, Buffer.alloc(16, 7).toString('base64')],
     PARLEY_ADMIN_KEY: [CANARY, `parley_${CANARY}`, `parley_${'a'.repeat(44)}`, 'a'.repeat(43)],
     PARLEY_ALLOW_PRIVATE_TARGETS: [CANARY, `10.0.0.0/8,${CANARY}`, '10.0.0.1', '10.0.0.0/33', 'fd00::/129'],
+    PARLEY_LEDGER_DAYS: [CANARY, '0', '3651', '-1', '1.5'],
+    PARLEY_WORKER_METRICS_PORT: [CANARY, '65536'],
     WORKER_QUEUES: [CANARY, `ingest,${CANARY}`, ' , ', '__proto__'],
     LOG_LEVEL: [CANARY, 'INFO'],
   }

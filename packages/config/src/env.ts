@@ -49,6 +49,10 @@ const environment = z.object({
   PARLEY_DATA_DIR: z.string().min(1).default('.parley'),
   PARLEY_ADMIN_KEY: adminKey.optional(),
   PARLEY_ALLOW_PRIVATE_TARGETS: commaSeparated.pipe(z.array(cidr)).default([]),
+  PARLEY_LEDGER_DAYS: wholeNumber(3_650)
+    .refine(days => days >= 1, 'must be at least 1')
+    .default(30),
+  PARLEY_WORKER_METRICS_PORT: wholeNumber(65_535).optional(),
   WORKER_QUEUES: commaSeparated.pipe(z.array(z.enum(QUEUE_NAMES)).min(1)).default([...QUEUE_NAMES]),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 })

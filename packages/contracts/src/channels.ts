@@ -1,4 +1,4 @@
-import { CHANNEL_KINDS, CHANNEL_STATUSES } from '@parley/domain'
+import { CHANNEL_KINDS, CHANNEL_STATUSES, POLL_SECONDS } from '@parley/domain'
 import { z } from 'zod'
 import { externalId, id, instantOut, name, pageQuery, safeText } from './common.ts'
 
@@ -8,6 +8,9 @@ export const inboxView = z
   .object({ id, name: z.string(), sla_policy_id: id.nullable(), created_at: instantOut })
   .meta({ id: 'Inbox' })
 
+/** How often a network is asked what is new, where it is asked at all. */
+const pollSeconds = z.int().min(POLL_SECONDS.least).max(POLL_SECONDS.most)
+
 /** `settings` and `credentials` are what the kind's connector asks for; it refuses unknown fields. */
 export const channelBody = z.strictObject({
   kind: z.enum(CHANNEL_KINDS),
@@ -15,7 +18,12 @@ export const channelBody = z.strictObject({
   inbox_id: id,
   settings: z.record(z.string(), z.unknown()).default({}),
   credentials: z.record(z.string(), z.unknown()).default({}),
+  poll_seconds: pollSeconds.default(POLL_SECONDS.usual),
 })
+export const channelPatch = z.strictObject({ name: name.optional(), poll_seconds: pollSeconds.optional() })
+
+/** New credentials for the same account. */
+export const reconnectBody = z.strictObject({ credentials: z.record(z.string(), z.unknown()) })
 
 /** Credentials never leave; `has_credentials` in their place would always be true, so nothing stands there. */
 export const channelView = z
@@ -28,6 +36,7 @@ export const channelView = z
     status: z.enum(CHANNEL_STATUSES),
     status_reason: z.string().nullable(),
     settings: z.unknown(),
+    poll_seconds: z.int(),
     resume_at: instantOut.nullable(),
     connected_at: instantOut,
     created_at: instantOut,
@@ -62,15 +71,3 @@ export const outboxAckBody = z.union([
 ])
 
 export const outboxParams = z.strictObject({ id, message_id: id })
-
-/** An event that could not become a message; a person can see what and why. */
-export const parkedEventView = z
-  .object({
-    id,
-    dedup_key: z.string(),
-    payload: z.unknown(),
-    error: z.string().nullable(),
-    attempts: z.int(),
-    received_at: instantOut,
-  })
-  .meta({ id: 'ParkedEvent' })

@@ -1,3 +1,4 @@
+import { composed } from '@parley/domain'
 import { z } from 'zod'
 
 /** UUIDs are compared and stored in lower case; any version is let through to the look-up, which then finds nothing. */
@@ -29,7 +30,7 @@ export function safeText(maxBytes: number) {
     .string()
     .refine(text => !text.includes('\u0000'), 'must not contain NUL')
     .refine(text => text.isWellFormed(), 'must not contain a lone surrogate')
-    .transform(text => text.normalize('NFC'))
+    .transform(composed)
     .refine(text => VISIBLE.test(text), 'must contain a visible character')
     .refine(text => Buffer.byteLength(text) <= maxBytes, `must be at most ${maxBytes} bytes of UTF-8`)
     .meta({ type: 'string', minLength: 1 })

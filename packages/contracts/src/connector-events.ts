@@ -1,4 +1,4 @@
-import { MESSAGE_KINDS, VISIBILITIES } from '@parley/domain'
+import { MESSAGE_KINDS, TEXT_MARKS, VISIBILITIES } from '@parley/domain'
 import { z } from 'zod'
 
 const instant = z.iso.datetime({ offset: true })
@@ -25,12 +25,18 @@ export const connectorMessage = z.strictObject({
   visibility: z.enum(VISIBILITIES),
   author: connectorAuthor,
   text: z.string(),
+  /** The text as safe HTML, where the network has HTML. */
+  html: z.string().nullable(),
+  /** What was done to both so that they could be stored, in the order of TEXT_MARKS. */
+  text_marks: z.array(z.enum(TEXT_MARKS)),
   subject: z.string().nullable(),
   permalink: z.string().nullable(),
   occurred_at: instant,
   version_at: instant,
-  /** True when one of our own connected accounts wrote it: an echo of a reply, never a customer. */
+  /** True when one of our own connected accounts wrote it: never a customer. */
   from_us: z.boolean(),
+  /** Of our own: the id of the reply it is an echo of, where the network carries one along. */
+  send_token: z.uuid().nullable(),
   /** What the connector needs again to answer this message: references, opaque reply context. */
   reply_context: z.record(z.string(), z.unknown()).nullable(),
 })

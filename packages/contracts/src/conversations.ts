@@ -1,8 +1,15 @@
-import { AUTHOR_TYPES, CONVERSATION_STATUSES, MESSAGE_DIRECTIONS, MESSAGE_STATES, VISIBILITIES } from '@parley/domain'
+import {
+  AUTHOR_TYPES,
+  CONVERSATION_STATUSES,
+  MAX_TEXT_BYTES,
+  MESSAGE_DIRECTIONS,
+  MESSAGE_STATES,
+  VISIBILITIES,
+} from '@parley/domain'
 import { z } from 'zod'
 import { id, instantOut, pageQuery, safeText } from './common.ts'
 
-const MAX_TEXT_BYTES = 64 * 1024
+const MAX_OWN_TEXT_BYTES = 64 * 1024
 
 /** A repeatable query parameter arrives as text or as a list of texts. */
 const listOf = <T extends z.ZodType>(item: T) =>
@@ -25,7 +32,8 @@ export const conversationView = z
     number: z.int(),
     inbox_id: id,
     channel_id: id,
-    contact: z.object({ id, name: z.string() }),
+    /** The customer who began it; null while nobody but us has spoken. */
+    contact: z.object({ id, name: z.string() }).nullable(),
     subject: z.string().nullable(),
     status: z.enum(CONVERSATION_STATUSES),
     assignee_id: id.nullable(),
@@ -55,7 +63,23 @@ export const messageView = z
     author_type: z.enum(AUTHOR_TYPES),
     author_id: id.nullable(),
     contact_id: id.nullable(),
-    body: z.string(),
+    body: z.string().meta({
+      description: `What was written, in NFC. What a customer writes is kept whole up to ${MAX_TEXT_BYTES} bytes of UTF-8.`,
+    }),
+    body_html: z
+      .string()
+      .nullable()
+      .meta({
+        description:
+          `The same as HTML that is safe to put into a page, up to ${MAX_TEXT_BYTES} bytes; null where the network sends ` +
+          'plain text. Paragraphs, lists, quotes, code, emphasis and links to the web or a mailbox: no images, styles or ids.',
+      }),
+    body_marks: z.array(z.string()).meta({
+      description:
+        'What was done so that it could be stored: nul_removed (NUL characters taken out), surrogates_replaced (halves ' +
+        'of surrogate pairs became U+FFFD), html_cleaned (elements, addresses or scripts left out of the HTML), ' +
+        'truncated (cut at the limit, between two graphemes). Empty when it stands here as it was written.',
+    }),
     external_id: z.string().nullable(),
     in_reply_to: id.nullable(),
     permalink: z.string().nullable(),
@@ -66,10 +90,10 @@ export const messageView = z
   })
   .meta({ id: 'Message' })
 
-export const noteBody = z.strictObject({ body: safeText(MAX_TEXT_BYTES) })
+export const noteBody = z.strictObject({ body: safeText(MAX_OWN_TEXT_BYTES) })
 
 export const replyBody = z.strictObject({
-  body: safeText(MAX_TEXT_BYTES),
+  body: safeText(MAX_OWN_TEXT_BYTES),
   visibility: z.enum(VISIBILITIES).default('public'),
   /** The message being answered; the customer's latest one when absent. */
   in_reply_to: id.optional(),
@@ -79,3 +103,16 @@ export const replyBody = z.strictObject({
   /** Resolve the conversation once the network has accepted the reply. */
   resolve_after: z.boolean().default(false),
 })
+
+/** What a message said at one time of its network; the last one is what it says now. */
+export const messageVersionView = z
+  .object({
+    version_at: instantOut,
+    received_at: instantOut,
+    body: z.string(),
+    body_html: z.string().nullable(),
+    body_marks: z.array(z.string()),
+  })
+  .meta({ id: 'MessageVersion' })
+
+export const messageVersions = z.object({ data: z.array(messageVersionView) })

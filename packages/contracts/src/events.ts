@@ -23,9 +23,19 @@ export const EVENT_TYPES = [
   'sla.fulfilled',
   'sla.cancelled',
   'channel.connected',
+  'channel.updated',
   'channel.degraded',
+  'channel.paused',
+  'channel.resumed',
+  'channel.recovered',
   'channel.disabled',
+  'backfill.started',
+  'backfill.done',
+  'backfill.failed',
+  'backfill.cancelled',
   'event.parked',
+  'event.retried',
+  'event.discarded',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 

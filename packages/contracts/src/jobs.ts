@@ -5,5 +5,9 @@ import { id } from './common.ts'
 export const channelJob = z.object({ workspace_id: id, channel_id: id })
 export type ChannelJob = z.infer<typeof channelJob>
 
+/** Without `lanes` the whole channel; a busy one is drained by several jobs, each with some of its lanes. */
+export const ingestJob = channelJob.extend({ lanes: z.array(z.int().min(0)).min(1).optional() })
+export type IngestJob = z.infer<typeof ingestJob>
+
 export const sendJob = z.object({ workspace_id: id, message_id: id })
 export type SendJob = z.infer<typeof sendJob>

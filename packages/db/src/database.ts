@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Kysely, PostgresDialect, sql } from 'kysely'
+import type { Kysely, RawBuilder } from 'kysely'
 import pg from 'pg'
+import { compile, queriesOn } from './client-queries.ts'
 import type { DB } from './tables.generated.ts'
 
 declare const scope: unique symbol
@@ -24,8 +25,13 @@ export type DatabaseOptions = {
 
 /** SQLSTATEs after which the same transaction may simply be run again: serialization failure, deadlock. */
 const RETRYABLE = new Set(['40001', '40P01'])
+const IN_FAILED_TRANSACTION = '25P02'
 const MAX_TRIES = 4
 const CLOSE_MS = 5_000
+const BY_KEYS = [
+  'set local jit = off',
+  ...['seqscan', 'hashjoin', 'mergejoin'].map(method => `set local enable_${method} = off`),
+].join('; ')
 
 /** Opens the pools. Nothing is connected until the first query. */
 export function openDatabase(options: DatabaseOptions): Database {
@@ -34,16 +40,12 @@ export function openDatabase(options: DatabaseOptions): Database {
 
 export class Database {
   readonly pool: pg.Pool
-  readonly #main: Kysely<DB>
-  readonly #replica: Kysely<DB>
+  readonly #replica: pg.Pool
   readonly #limits: string
 
   constructor(options: DatabaseOptions) {
     this.pool = createPool(options.url, options)
-    this.#main = new Kysely<DB>({ dialect: new PostgresDialect({ pool: this.pool }) })
-    this.#replica = options.replicaUrl
-      ? new Kysely<DB>({ dialect: new PostgresDialect({ pool: createPool(options.replicaUrl, options) }) })
-      : this.#main
+    this.#replica = options.replicaUrl ? createPool(options.replicaUrl, options) : this.pool
     const statementTimeoutMs = options.statementTimeoutMs ?? 10_000
     // Local settings, not connection options: a pooler in front would refuse or leak those.
     this.#limits = [
@@ -58,7 +60,34 @@ export class Database {
    * touches nothing but the database.
    */
   async inWorkspace<T>(workspace_id: string, work: (trx: Trx) => Promise<T>): Promise<T> {
-    return this.#transaction(this.#main, workspaceScope(workspace_id), work)
+    return this.#transaction(this.pool, workspaceScope(workspace_id), work)
+  }
+
+  /**
+   * Like inWorkspace, for statements that look up many rows by their keys, planned by index alone: on tables that have
+   * just been filled, statistics speak of empty ones, and whole tables would be read. Statements here have no names, so
+   * each is planned for its own parameters; plan_cache_mode is left alone, as it would plan every foreign key's check
+   * anew (50 µs each).
+   */
+  async inWorkspaceByKeys<T>(workspace_id: string, work: (trx: Trx) => Promise<T>): Promise<T> {
+    return this.#transaction(this.pool, `${workspaceScope(workspace_id)}; ${BY_KEYS}`, work)
+  }
+
+  /**
+   * Runs one statement in a transaction of its own in one workspace. All of it goes out in one round trip, so the
+   * transaction is over as fast as PostgreSQL can work. Returns its rows.
+   */
+  async runInWorkspace<T>(workspace_id: string, statement: RawBuilder<T>): Promise<T[]> {
+    const { sql, parameters } = compile(statement)
+    return this.#retrying(this.pool, async client => {
+      const begun = client.query(`begin; ${workspaceScope(workspace_id)}; ${this.#limits}`)
+      const done = client.query(sql, parameters as unknown[])
+      // Behind a statement that failed it rolls back.
+      const committed = client.query('commit')
+      const [first] = (await Promise.allSettled([done, begun, committed])).filter(end => end.status === 'rejected')
+      if (first) throw first.reason
+      return (await done).rows as T[]
+    })
   }
 
   /** Like inWorkspace, for reports that may be a little behind: uses the replica where there is one. */
@@ -68,40 +97,56 @@ export class Database {
 
   /** Looks for due work across workspaces. What it finds is then worked on with inWorkspace. */
   async asSystem<T>(work: (trx: SystemTrx) => Promise<T>): Promise<T> {
-    return this.#transaction(this.#main, 'set local role parley_system; set local transaction read only', work)
+    return this.#transaction(this.pool, 'set local role parley_system; set local transaction read only', work)
+  }
+
+  /** Calls the functions that keep tables in shape: the system may call them and write nothing by itself. */
+  async maintain<T>(work: (trx: SystemTrx) => Promise<T>): Promise<T> {
+    return this.#transaction(this.pool, 'set local role parley_system', work)
   }
 
   async close(): Promise<void> {
-    const pools = this.#replica === this.#main ? [this.#main] : [this.#main, this.#replica]
+    const pools = this.#replica === this.pool ? [this.pool] : [this.pool, this.#replica]
     // A connection that breaks at this very moment may never say that it has ended.
     const timeout = new AbortController()
     const late = delay(CLOSE_MS, undefined, { signal: timeout.signal }).catch(() => {})
-    await Promise.race([Promise.all(pools.map(pool => pool.destroy())), late])
+    await Promise.race([Promise.all(pools.map(pool => pool.end())), late])
     timeout.abort()
   }
 
-  async #transaction<T>(db: Kysely<DB>, setScope: string, work: (trx: Kysely<DB>) => Promise<T>): Promise<T> {
+  async #transaction<T>(pool: pg.Pool, setScope: string, work: (trx: Kysely<DB>) => Promise<T>): Promise<T> {
+    return this.#retrying(pool, client => this.#attempt(client, setScope, work))
+  }
+
+  async #retrying<T>(pool: pg.Pool, transaction: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
+      const client = await pool.connect()
       try {
-        return await db.connection().execute(async connection => {
-          // Role, workspace and limits go out together with `begin`: one round trip.
-          await sql.raw(`begin; ${setScope}; ${this.#limits}`).execute(connection)
-          try {
-            const result = await work(connection)
-            await sql.raw('commit').execute(connection)
-            return result
-          } catch (error) {
-            // On a broken connection this fails as well; the pool then discards it, and Postgres rolls back by itself.
-            await sql
-              .raw('rollback')
-              .execute(connection)
-              .catch(() => {})
-            throw error
-          }
-        })
+        return await transaction(client)
       } catch (error) {
         if (attempt >= MAX_TRIES || !RETRYABLE.has(sqlState(error) ?? '')) throw error
+      } finally {
+        client.release()
       }
+    }
+  }
+
+  async #attempt<T>(client: pg.PoolClient, setScope: string, work: (trx: Kysely<DB>) => Promise<T>): Promise<T> {
+    // Role, workspace and limits go out with `begin`, and the first query right behind them. Were `begin` to fail, that
+    // query would run without a role: row-level security then shows it nothing.
+    const begun = client.query(`begin; ${setScope}; ${this.#limits}`)
+    begun.catch(() => {})
+    const { queries, end, firstFailure } = queriesOn(client)
+    try {
+      const result = await work(queries).finally(end)
+      await begun
+      await client.query('commit')
+      return result
+    } catch (error) {
+      // On a broken connection this fails as well; the pool then discards it, and Postgres rolls back by itself.
+      await client.query('rollback').catch(() => {})
+      await begun
+      throw sqlState(error) === IN_FAILED_TRANSACTION ? (firstFailure() ?? error) : error
     }
   }
 }
@@ -125,6 +170,7 @@ function createPool(url: string, options: DatabaseOptions): pg.Pool {
     idleTimeoutMillis: 30_000,
     keepAlive: true,
     application_name: 'parley',
+    pipeline: true,
     types: { getTypeParser },
   })
   pool.on('error', error => options.onError?.(error))

@@ -1,21 +1,64 @@
 import { type Insertable, type RawBuilder, sql } from 'kysely'
+import { COLUMN_TYPES } from './column-types.generated.ts'
 import type { Trx } from './database.ts'
 import type { DB } from './tables.generated.ts'
 
+type Row = Record<string, unknown>
+
 /**
- * A list of rows as one parameter, typed by the table itself: `from ${rowsOf('messages', rows)} as r`.
- * A statement with thousands of parameters costs more to build and parse than to run. Columns that a row leaves out
- * are null, so column defaults do not apply unless the statement leaves the column out too.
- * Not for bytea columns, nor for json columns that may hold NUL escapes.
+ * A list of rows as a table: `from ${rowsOf('messages', rows)} as r`, typed by the table itself. Every row has the keys
+ * of the first. A statement with thousands of parameters costs more to build and parse than to run, and one JSON
+ * document costs PostgreSQL 50 µs for a message; an array per column costs a fifth of that, and a column in which all
+ * rows agree costs nothing. Not for bytea columns.
  */
 export function rowsOf<T extends keyof DB>(table: T, rows: Partial<Insertable<DB[T]>>[]): RawBuilder<DB[T]> {
-  return sql`json_populate_recordset(null::${sql.table(table)}, ${JSON.stringify(rows)}::json)`
+  const types: Record<string, string> = COLUMN_TYPES[table]
+  const arrays: string[] = []
+  const constants: RawBuilder<unknown>[] = []
+  const values: RawBuilder<unknown>[] = []
+  for (const column of Object.keys(rows[0] ?? {})) {
+    const type = types[column]!
+    const cells = (rows as Row[]).map(row => textOf(row[column], type))
+    if (cells.every(cell => cell === cells[0])) {
+      constants.push(sql`${cells[0] ?? null}::${sql.raw(type)} as ${sql.ref(column)}`)
+      continue
+    }
+    // An array of arrays would be taken apart down to its elements.
+    const element = type.endsWith('[]') ? 'text' : type
+    arrays.push(column)
+    values.push(sql`${cells}::${sql.raw(element)}[]`)
+  }
+  if (arrays.length === 0) return sql`(select ${sql.join(constants)} from generate_series(1, ${rows.length}::int))`
+  const columns = arrays.map(column => {
+    const type = types[column]!
+    const place = sql`given.${sql.ref(column)}`
+    return type.endsWith('[]') ? sql`${place}::${sql.raw(type)} as ${sql.ref(column)}` : place
+  })
+  return sql`(select ${sql.join([...constants, ...columns])}
+    from unnest(${sql.join(values)}) as given (${sql.join(arrays.map(column => sql.ref(column)))}))`
 }
+
+/** A value as PostgreSQL reads it; null stays null. */
+function textOf(value: unknown, type: string): string | null {
+  if (value === null || value === undefined) return null
+  if (typeof value === 'string' && !type.startsWith('json')) return value
+  if (value instanceof Date) return value.toISOString()
+  if (Array.isArray(value) && type.endsWith('[]')) return `{${value.map(item => JSON.stringify(item)).join(',')}}`
+  return typeof value === 'object' || typeof value === 'string' ? JSON.stringify(value) : String(value)
+}
+
+/*
+ * Updates of many rows find each by its key in a `lateral (select ctid … for update)`: the only order in which that can
+ * be planned is row by row along the index. Left to itself, on a table without statistics, the planner takes the table
+ * for empty and reads all of it.
+ */
 
 /** Inserts all rows in one statement. Every row has the same keys; columns it leaves out take their defaults. */
 export async function insertRows<T extends keyof DB>(trx: Trx, table: T, rows: Insertable<DB[T]>[]): Promise<void> {
   const first = rows[0]
   if (!first) return
   const columns = sql.join(Object.keys(first).map(column => sql.ref(column)))
-  await sql`insert into ${sql.table(table)} (${columns}) select ${columns} from ${rowsOf(table, rows)}`.execute(trx)
+  await sql`insert into ${sql.table(table)} (${columns}) select ${columns} from ${rowsOf(table, rows)} as rows`.execute(
+    trx,
+  )
 }

@@ -47,6 +47,24 @@ export interface Assignments {
   workspace_id: Generated<string>;
 }
 
+export interface Backfills {
+  channel_id: string;
+  cursor: Json | null;
+  events: Generated<number>;
+  failures: Generated<number>;
+  finished_at: Timestamp | null;
+  id: string;
+  next_page_at: Timestamp;
+  oldest_at: Timestamp | null;
+  pages: Generated<number>;
+  reason: string | null;
+  since: Timestamp;
+  stalled_pages: Generated<number>;
+  started_at: Timestamp;
+  state: Generated<import('@parley/domain').BackfillState>;
+  workspace_id: Generated<string>;
+}
+
 export interface Calendars {
   created_at: Timestamp;
   id: string;
@@ -69,12 +87,16 @@ export interface Channels {
   credentials_sealed: Buffer;
   cursor: Json | null;
   external_id: string | null;
+  head_due_at: Timestamp | null;
   id: string;
   inbox_id: string;
   kind: import('@parley/domain').ChannelKind;
   name: string;
   next_poll_at: Timestamp | null;
   poll_failures: Generated<number>;
+  poll_seconds: Generated<number>;
+  poll_turn: string | null;
+  polled_at: Timestamp | null;
   resume_at: Timestamp | null;
   session_sealed: Buffer | null;
   settings: Json;
@@ -107,8 +129,10 @@ export interface Contacts {
 export interface Conversations {
   assignee_id: string | null;
   channel_id: string;
-  contact_id: string;
+  contact_id: string | null;
   created_at: Timestamp;
+  first_external_id: string | null;
+  first_message_at: Timestamp;
   id: string;
   inbox_id: string;
   last_message_at: Timestamp;
@@ -149,16 +173,34 @@ export interface IdempotencyKeys {
   workspace_id: Generated<string>;
 }
 
+export interface InboundDuplicates {
+  channel_id: string;
+  count: number;
+  id: string;
+  received_at: Timestamp;
+  source: string;
+  workspace_id: Generated<string>;
+}
+
 export interface InboundEvents {
   attempts: Generated<number>;
   channel_id: string;
   dedup_key: string;
   error: string | null;
   id: string;
-  payload: unknown;
+  lane: Generated<number>;
+  occurred_at: Timestamp | null;
+  parked_payload: unknown | null;
   processed_at: Timestamp | null;
   received_at: Timestamp;
+  source: Generated<string>;
   state: Generated<string>;
+  workspace_id: Generated<string>;
+}
+
+export interface InboundPayloads {
+  id: string;
+  payload: unknown;
   workspace_id: Generated<string>;
 }
 
@@ -174,6 +216,8 @@ export interface Messages {
   author_id: string | null;
   author_type: import('@parley/domain').AuthorType;
   body: string;
+  body_html: string | null;
+  body_marks: Generated<string[]>;
   channel_id: string;
   contact_id: string | null;
   conversation_id: string;
@@ -181,6 +225,7 @@ export interface Messages {
   direction: import('@parley/domain').MessageDirection;
   edited_at: Timestamp | null;
   external_id: string | null;
+  from_history: Generated<boolean>;
   id: string;
   in_reply_to: string | null;
   kind: string;
@@ -194,6 +239,7 @@ export interface Messages {
   resolve_after: Generated<boolean>;
   state: import('@parley/domain').MessageState;
   state_reason: string | null;
+  thread_position: Generated<string>;
   version_at: Timestamp;
   visibility: import('@parley/domain').Visibility;
   workspace_id: Generated<string>;
@@ -202,6 +248,17 @@ export interface Messages {
 export interface MessageTombstones {
   channel_id: string;
   external_id: string;
+  version_at: Timestamp;
+  workspace_id: Generated<string>;
+}
+
+export interface MessageVersions {
+  body: string;
+  body_html: string | null;
+  body_marks: Generated<string[]>;
+  digest: Generated<string>;
+  message_id: string;
+  received_at: Timestamp;
   version_at: Timestamp;
   workspace_id: Generated<string>;
 }
@@ -298,6 +355,7 @@ export interface Workspaces {
 export interface DB {
   api_keys: ApiKeys;
   assignments: Assignments;
+  backfills: Backfills;
   calendar_versions: CalendarVersions;
   calendars: Calendars;
   channels: Channels;
@@ -306,9 +364,12 @@ export interface DB {
   conversations: Conversations;
   events: Events;
   idempotency_keys: IdempotencyKeys;
+  inbound_duplicates: InboundDuplicates;
   inbound_events: InboundEvents;
+  inbound_payloads: InboundPayloads;
   inboxes: Inboxes;
   message_tombstones: MessageTombstones;
+  message_versions: MessageVersions;
   messages: Messages;
   send_attempts: SendAttempts;
   sla_clocks: SlaClocks;

@@ -40,7 +40,7 @@ export async function listTables(client: pg.Client): Promise<Table[]> {
     from pg_class c
     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-    where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace and c.relname <> 'schema_migrations'
+    where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace and c.relname <> 'schema_migrations'
     group by c.relname order by c.relname`)
   return rows
 }
@@ -69,6 +69,7 @@ const VALUES: Record<string, () => unknown> = {
   bigint: () => 1 + randomBytes(4).readUInt32BE(),
   boolean: () => false,
   bytea: () => randomBytes(32),
+  'text[]': () => [],
   json: () => '{}',
   jsonb: () => '{}',
   'timestamp(3) with time zone': () => AT,

@@ -27,6 +27,11 @@ const run = async (trx: Trx, text: string, values: unknown[] = []) => {
   )
   return sql<Record<string, unknown>>`${sql.join(joined, sql.raw(''))}`.execute(trx)
 }
+const partitions = (
+  await ask<{ name: string }>(`
+    select relname as name from pg_class
+    where relispartition and relkind = 'r' and relnamespace = 'public'::regnamespace order by 1`)
+).map(({ name }) => name)
 const inA = <T>(work: (trx: Trx) => Promise<T>) => db.inWorkspace(A, work)
 
 t.test('every table but workspaces belongs to a workspace, and takes it from the transaction', async t => {
@@ -54,7 +59,8 @@ t.test('every key leads with the workspace, so that none tells of a row of anoth
     where i.indisunique and c.relnamespace = 'public'::regnamespace and c.relname <> 'schema_migrations'`)
   for (const { table, index, first } of keys) t.equal(first, workspaceColumn(table), index)
   const withKey = keys.filter(({ primary }) => primary).map(({ table }) => table)
-  t.same(withKey.sort(), tables.map(({ name }) => name).sort(), 'every table has a primary key')
+  const all = [...tables.map(({ name }) => name), ...partitions]
+  t.same(withKey.sort(), all.sort(), 'every table and every partition has a primary key')
 })
 
 t.test('every reference carries the workspace along, so that none crosses over', async t => {
@@ -73,7 +79,9 @@ t.test('every reference carries the workspace along, so that none crosses over',
 t.test('row-level security is on for everybody, the owner too, and asks for the workspace on both sides', async t => {
   const flags = await ask<{ name: string; enabled: boolean; forced: boolean }>(`
     select relname as name, relrowsecurity as enabled, relforcerowsecurity as forced from pg_class
-    where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace and relname <> 'schema_migrations'`)
+    where relkind in ('r', 'p') and not relispartition and relnamespace = 'public'::regnamespace
+      and relname <> 'schema_migrations'`)
+  t.same(flags.map(({ name }) => name).sort(), tables.map(({ name }) => name).sort())
   for (const { name, enabled, forced } of flags) t.same([enabled, forced], [true, true], name)
   const policies = await ask<{
     tablename: string
@@ -91,6 +99,36 @@ t.test('row-level security is on for everybody, the owner too, and asks for the 
   }
   const others = policies.filter(({ roles }) => roles !== '{parley_app}')
   for (const { tablename, roles, cmd } of others) t.same([roles, cmd], ['{parley_system}', 'SELECT'], tablename)
+})
+
+t.test('a partition is reached through its table alone: only its owner may touch it', async t => {
+  t.ok(partitions.includes('inbound_payloads_default'))
+  t.ok(partitions.length > 7, 'the days to come have theirs')
+  const facts = await ask<{ name: string; enabled: boolean; others: number; columns: number; policies: number }>(`
+    select relname as name, relrowsecurity as enabled,
+      (select count(*)::int from aclexplode(relacl) where grantee <> relowner) as others,
+      (select count(*)::int from pg_attribute where attrelid = c.oid and attacl is not null) as columns,
+      (select count(*)::int from pg_policy where polrelid = c.oid) as policies
+    from pg_class c where relispartition and relkind = 'r' and relnamespace = 'public'::regnamespace order by 1`)
+  t.same(
+    facts,
+    partitions.map(name => ({ name, enabled: true, others: 0, columns: 0, policies: 0 })),
+  )
+  for (const name of partitions) {
+    const statements = [
+      `select * from ${name}`,
+      `insert into ${name} select * from ${name}`,
+      `update ${name} set payload = null`,
+      `delete from ${name}`,
+      `truncate ${name}`,
+      `drop table ${name}`,
+    ]
+    for (const text of statements) {
+      t.equal(await inA(trx => run(trx, text)).then(() => 'done', sqlState), '42501', `in a workspace: ${text}`)
+      const bySystem = db.maintain(trx => sql.raw(text).execute(trx)).then(() => 'done', sqlState)
+      t.equal(await bySystem, '42501', `by the system: ${text}`)
+    }
+  }
 })
 
 t.test('the two roles own no table, cannot log in, and are above no rule', async t => {
@@ -112,8 +150,9 @@ t.test('the two roles own no table, cannot log in, and are above no rule', async
   const owned = await ask(`
     select relname as name from pg_class where relowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')
     union all select proname from pg_proc where proowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')
-    union all select nspname from pg_namespace where nspowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')`)
-  t.same(owned, [{ name: 'authenticate_api_key' }], 'but the one function that runs as the system')
+    union all select nspname from pg_namespace where nspowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')
+    order by 1`)
+  t.same(owned, [{ name: 'authenticate_api_key' }, { name: 'oldest_pending_event' }], 'but what runs as the system')
   for (const role of ['parley_app', 'parley_system']) {
     const rights = await ask(
       `select has_schema_privilege($1, 'public', 'create') as create,
@@ -122,6 +161,35 @@ t.test('the two roles own no table, cannot log in, and are above no rule', async
     )
     t.same(rights, [{ create: false, queues: false }], role)
   }
+})
+
+t.test('what runs with the rights of another role is known, and who may call it', async t => {
+  const functions = await ask(`
+    select proname as name, pg_get_function_result(oid) as gives,
+      case when proowner = (select relowner from pg_class where relname = 'workspaces') then 'the owner'
+        else proowner::regrole::text end as runs_as,
+      proconfig as settings,
+      exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) where grantee = 0) as anybody,
+      has_function_privilege('parley_app', oid, 'execute') as app,
+      has_function_privilege('parley_system', oid, 'execute') as system
+    from pg_proc where pronamespace = 'public'::regnamespace and prosecdef order by 1`)
+  const settings = ['search_path=public']
+  const asSystem = { runs_as: 'parley_system', settings, anybody: false, app: false, system: true }
+  const asOwner = { ...asSystem, runs_as: 'the owner' }
+  const key = 'TABLE(workspace_id uuid, id uuid, role text, user_id uuid)'
+  t.same(functions, [
+    { name: 'authenticate_api_key', gives: key, ...asSystem },
+    { name: 'drop_payload_partitions', gives: 'integer', ...asOwner },
+    { name: 'ensure_payload_partitions', gives: 'integer', ...asOwner },
+    { name: 'oldest_pending_event', gives: 'uuid', ...asSystem },
+  ])
+  const calls = [
+    'select authenticate_api_key(null, now())',
+    'select oldest_pending_event()',
+    'select ensure_payload_partitions(current_date, 1)',
+    'select drop_payload_partitions(now())',
+  ]
+  for (const text of calls) t.equal(await inA(trx => run(trx, text)).then(() => 'done', sqlState), '42501', text)
 })
 
 t.test('without a role a connection sees no row, although it owns the tables', async t => {
@@ -142,7 +210,7 @@ t.test('the system role writes nothing and reads the granted columns alone', asy
   t.same(Object.fromEntries(granted.map(({ table_name, columns }) => [table_name, columns])), {
     api_keys: 'expires_at, id, key_hash, revoked_at, role, user_id, workspace_id',
     channels: 'id, next_poll_at, status, workspace_id',
-    inbound_events: 'channel_id, received_at, state, workspace_id',
+    inbound_events: 'channel_id, id, lane, received_at, state, workspace_id',
     messages: 'id, next_attempt_at, workspace_id',
     sla_clocks: 'breached_at, due_at, state, workspace_id',
     workspaces: 'id',
@@ -294,4 +362,36 @@ t.test('what is no UUID never becomes a workspace', async t => {
 t.test('a report writes nothing', async t => {
   const written = db.readInWorkspace(A, trx => run(trx, `update contacts set name = 'x'`))
   t.equal(await written.then(() => 'done', sqlState), '25006')
+})
+
+// The last one: it empties the default partition.
+t.test('upkeep makes and drops partitions of payloads, and changes nothing else', async t => {
+  const relations = () =>
+    ask(`select relname, relkind, relrowsecurity, relacl::text from pg_class
+      where relnamespace = 'public'::regnamespace and relname !~ '^inbound_payloads_\\d' order by 1`)
+  const rows = () =>
+    ask(
+      tables
+        .filter(({ name }) => name !== 'inbound_payloads')
+        .map(({ name }) => `select '${name}' as name, md5(string_agg(r::text, '' order by r::text)) from ${name} r`)
+        .join(' union all '),
+    )
+  const before = [await relations(), await rows()]
+  const made = await db.maintain(trx =>
+    sql<{ made: number }>`select ensure_payload_partitions('2031-01-01', 3) as made`.execute(trx),
+  )
+  t.equal(made.rows[0]!.made, 3)
+  const [pending] = await ask(`select min(id::text) as id from inbound_events where state = 'pending'`)
+  t.ok(pending!.id, 'something is to be read')
+  await db.maintain(trx => sql`select drop_payload_partitions('2100-01-01')`.execute(trx))
+  t.same([await relations(), await rows()], before)
+  // Nothing else of the two is the system's to do: it has no right of its own to make or to drop.
+  for (const text of [
+    'create table x (id uuid)',
+    'drop table inbound_payloads',
+    'alter table inbound_payloads add x int',
+  ])
+    t.equal(await db.maintain(trx => sql.raw(text).execute(trx)).then(() => 'done', sqlState), '42501', text)
+  const readOnly = db.asSystem(trx => sql`select ensure_payload_partitions('2032-01-01', 1)`.execute(trx))
+  t.equal(await readOnly.then(() => 'done', sqlState), '25006', 'looking for work makes none')
 })

@@ -1,4 +1,4 @@
-import type { ChannelJob, SendJob } from '@parley/contracts'
+import type { ChannelJob, IngestJob, SendJob } from '@parley/contracts'
 import type { Queue } from 'bullmq'
 import { openQueue, type QueueBackend } from './backend.ts'
 import { withDeadline } from './deadline.ts'
@@ -14,6 +14,9 @@ type Deduplication = { prefix: string; expiry: { ttl?: number } }
 const ONE_AT_A_TIME: Deduplication = { prefix: '', expiry: {} }
 /** A key left over by an outage would keep all later ones out for ever; this one runs out. */
 const REPEATED: Deduplication = { prefix: 'again-', expiry: { ttl: 10_000 } }
+
+export type QueueDepth = { queue: string; state: string; jobs: number }
+const DEPTH_STATES = ['waiting', 'active', 'delayed', 'failed'] as const
 
 export type HintsOptions = {
   /** Called for each hint that got lost. Losing one costs seconds, never a message. */
@@ -41,8 +44,8 @@ export class Hints {
   }
 
   /** The channel's ledger has undone events. */
-  ingest(job: ChannelJob): void {
-    this.#hint('ingest', job.channel_id, job, ONE_AT_A_TIME)
+  ingest(job: IngestJob): void {
+    this.#hint('ingest', [job.channel_id, ...(job.lanes ?? [])].join('-'), job, ONE_AT_A_TIME)
   }
 
   /** The channel's network may be asked again. */
@@ -67,6 +70,17 @@ export class Hints {
     await Promise.all(Object.values(this.#queues).map(queue => queue.getWaitingCount()))
   }
 
+  /** How many hints stand in each queue, by what becomes of them; for people who watch, never for deciding anything. */
+  async depths(): Promise<QueueDepth[]> {
+    const depths = await Promise.all(
+      Object.entries(this.#queues).map(async ([name, queue]) => {
+        const counts = await queue.getJobCounts(...DEPTH_STATES)
+        return Object.entries(counts).map(([state, jobs]) => ({ queue: name, state, jobs }))
+      }),
+    )
+    return depths.flat()
+  }
+
   async close(): Promise<void> {
     await Promise.all(Object.values(this.#queues).map(closeQueue))
   }
@@ -75,7 +89,7 @@ export class Hints {
    * One hint per subject is on its way at a time. What happens meanwhile is covered by one more, so a burst of a
    * thousand events costs a handful of jobs.
    */
-  #hint(name: HintQueue, subject: string, data: ChannelJob | SendJob, rule: Deduplication): void {
+  #hint(name: HintQueue, subject: string, data: IngestJob | SendJob, rule: Deduplication): void {
     const key = `${rule.prefix}${name}-${subject}`
     const flying = this.#inFlight.get(key)
     if (flying) {

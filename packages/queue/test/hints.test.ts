@@ -203,3 +203,26 @@ t.test('what keeps a second hint out does not outlive a job that was lost', asyn
   for (const { channel_id } of subjects) await until('it is heard', async () => worker.seen(channel_id).length > 0)
   t.same(lost, [])
 })
+
+t.test('how many hints stand in each queue can be asked', async t => {
+  await onBothBackends(t, async (t, backendOf) => {
+    const { url } = await testDatabase(t)
+    const { hints } = await readyHints(t, backendOf(url))
+    const states = ['active', 'delayed', 'failed', 'waiting']
+    const depths = async () => (await hints.depths()).filter(({ state }) => states.includes(state))
+    const empty = await depths()
+    t.same(
+      empty.map(({ queue, state }) => `${queue} ${state}`).sort(),
+      ['ingest', 'poll', 'send'].flatMap(queue => states.map(state => `${queue} ${state}`)),
+    )
+    t.ok(empty.every(({ jobs }) => jobs === 0))
+    hints.ingest(job())
+    hints.ingest(job())
+    hints.poll(job())
+    await until('all three stand there', async () => {
+      const standing = (await depths()).filter(({ jobs }) => jobs > 0)
+      const told = standing.map(({ queue, state, jobs }) => `${jobs} ${queue} ${state}`).sort()
+      return told.join() === '1 poll waiting,2 ingest waiting'
+    })
+  })
+})

@@ -1,10 +1,7 @@
-import type { Insertable, Selectable, Updateable } from 'kysely'
+import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
 import { FIRST_PAGE, type IdPage, startOf } from '../id-page.ts'
 import type { Channels, Inboxes } from '../tables.generated.ts'
-
-/** A channel that is due later than this is being polled right now: its turn lasts longer than any pause. */
-const LONGEST_PAUSE_MS = 30_000
 
 export type Channel = Selectable<Channels>
 export type Inbox = Selectable<Inboxes>
@@ -44,6 +41,25 @@ export async function findChannel(trx: Trx, id: string): Promise<Channel | undef
   return trx.selectFrom('channels').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+/**
+ * A channel and its version, which every change of its row changes: what was read once can be relied on for as long as
+ * the version is the same.
+ */
+export async function findChannelVersion(
+  trx: Trx,
+  id: string,
+): Promise<{ channel: Channel; version: string } | undefined> {
+  const row = await trx
+    .selectFrom('channels')
+    .selectAll()
+    .select(sql<string>`channels.xmin::text`.as('version'))
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (!row) return undefined
+  const { version, ...channel } = row
+  return { channel, version }
+}
+
 export async function updateChannel(trx: Trx, id: string, change: Updateable<Channels>): Promise<void> {
   await trx.updateTable('channels').set(change).where('id', '=', id).execute()
 }
@@ -54,45 +70,19 @@ export async function findWorkspaceOfChannel(trx: SystemTrx, channel_id: string)
   return row?.workspace_id
 }
 
-/**
- * Takes a channel's turn to be polled, for as long as `until`: nobody else polls it meanwhile, and if its worker dies
- * it is due again then. Undefined when it is not due.
- */
-export async function takePollTurn(trx: Trx, id: string, now: Date, until: Date): Promise<Channel | undefined> {
-  return trx
+/** Holds the channel's row until the transaction ends; messages may come in meanwhile. */
+export async function lockChannel(trx: Trx, id: string): Promise<Channel | undefined> {
+  return trx.selectFrom('channels').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst()
+}
+
+/** Stops a channel whose credentials the network refuses. False when they were replaced or it was stopped meanwhile. */
+export async function disableChannel(trx: Trx, channel: Channel, status_reason: string): Promise<boolean> {
+  const { numUpdatedRows } = await trx
     .updateTable('channels')
-    .set({ next_poll_at: until })
-    .where('id', '=', id)
+    .set({ status: 'disabled', status_reason, poll_turn: null })
+    .where('id', '=', channel.id)
     .where('status', '=', 'active')
-    .where('next_poll_at', '<=', now)
-    .where(eb => eb.or([eb('resume_at', 'is', null), eb('resume_at', '<=', now)]))
-    .returningAll()
+    .where('credentials_sealed', '=', channel.credentials_sealed)
     .executeTakeFirst()
-}
-
-/** Makes a channel due now, unless it is being polled or its last poll failed: those times are kept. */
-export async function hastenPoll(trx: Trx, id: string, now: Date): Promise<void> {
-  const soon = new Date(now.getTime() + LONGEST_PAUSE_MS)
-  await trx
-    .updateTable('channels')
-    .set({ next_poll_at: now })
-    .where('id', '=', id)
-    .where('poll_failures', '=', 0)
-    .where('next_poll_at', '>', now)
-    .where('next_poll_at', '<=', soon)
-    .execute()
-}
-
-export type DueChannel = { workspace_id: string; channel_id: string }
-
-/** Active channels whose network may be asked again, longest overdue first. */
-export async function listChannelsToPoll(trx: SystemTrx, now: Date, limit: number): Promise<DueChannel[]> {
-  return trx
-    .selectFrom('channels')
-    .select(['workspace_id', 'id as channel_id'])
-    .where('status', '=', 'active')
-    .where('next_poll_at', '<=', now)
-    .orderBy('next_poll_at')
-    .limit(limit)
-    .execute()
+  return numUpdatedRows > 0n
 }

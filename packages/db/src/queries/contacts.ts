@@ -1,6 +1,6 @@
 import { type Selectable, sql } from 'kysely'
 import type { Trx } from '../database.ts'
-import { insertRows, rowsOf } from '../rows.ts'
+import { rowsOf } from '../rows.ts'
 import type { ContactIdentities } from '../tables.generated.ts'
 
 export type ContactIdentity = Selectable<ContactIdentities>
@@ -10,12 +10,8 @@ export type IdentityProfile = Pick<
   'network' | 'external_id' | 'handle' | 'display_name' | 'avatar_url' | 'updated_at'
 >
 
+/** What a person is called of whom we know neither name nor handle. */
 const NAMELESS = 'Someone'
-
-/** What a person is called when all we know is this account. */
-export function nameOfProfile(profile: Pick<IdentityProfile, 'display_name' | 'handle'>): string {
-  return profile.display_name ?? profile.handle ?? NAMELESS
-}
 
 /** Which contact each known account belongs to, by external id. */
 export async function findContactsByIdentity(
@@ -23,6 +19,7 @@ export async function findContactsByIdentity(
   network: string,
   external_ids: string[],
 ): Promise<Map<string, string>> {
+  if (external_ids.length === 0) return new Map()
   const { rows } = await sql<{ external_id: string; contact_id: string }>`
     select external_id, contact_id from contact_identities
     where network = ${network} and external_id = any(${external_ids}::text[])`.execute(trx)
@@ -31,30 +28,26 @@ export async function findContactsByIdentity(
 
 export type NewContact = IdentityProfile & { contact_id: string; identity_id: string }
 
-/** Adds contacts with their one identity. Somebody else may add the same identity at once: theirs then counts. */
-export async function insertContacts(trx: Trx, contacts: NewContact[], now: Date): Promise<void> {
-  const stamps = { created_at: now, updated_at: now }
-  await insertRows(
-    trx,
-    'contacts',
-    contacts.map(contact => ({ id: contact.contact_id, name: nameOfProfile(contact), ...stamps })),
-  )
-  const identities = contacts.map(({ identity_id, ...identity }) => ({
-    id: identity_id,
-    created_at: now,
-    ...identity,
-  }))
-  const { rows } = await sql<{ contact_id: string }>`
-    insert into contact_identities
-      (id, contact_id, network, external_id, handle, display_name, avatar_url, created_at, updated_at)
-    select id, contact_id, network, external_id, handle, display_name, avatar_url, created_at, updated_at
-    from ${rowsOf('contact_identities', identities)}
-    on conflict (workspace_id, network, external_id) do nothing
-    returning contact_id`.execute(trx)
-  if (rows.length === contacts.length) return
-  const kept = new Set(rows.map(row => row.contact_id))
-  const orphans = contacts.map(contact => contact.contact_id).filter(id => !kept.has(id))
-  await sql`delete from contacts where id = any(${orphans}::uuid[])`.execute(trx)
+/**
+ * Adds contacts with their one identity, in one statement. Somebody else may add the same identity at once: theirs then
+ * counts, and no contact is made. Returns the contacts that were made.
+ */
+export async function insertContacts(trx: Trx, contacts: NewContact[], now: Date): Promise<Set<string>> {
+  const identities = contacts.map(({ identity_id, ...identity }) => ({ id: identity_id, created_at: now, ...identity }))
+  // References are checked when the whole statement is over. A contact made first and then taken back would have
+  // PostgreSQL look for it in every conversation.
+  const { rows } = await sql<{ id: string }>`
+    with identities as (
+      insert into contact_identities
+        (id, contact_id, network, external_id, handle, display_name, avatar_url, created_at, updated_at)
+      select id, contact_id, network, external_id, handle, display_name, avatar_url, created_at, updated_at
+      from ${rowsOf('contact_identities', identities)} as rows
+      on conflict (workspace_id, network, external_id) do nothing
+      returning contact_id, coalesce(display_name, handle, ${NAMELESS}) as name)
+    insert into contacts (id, name, created_at, updated_at)
+    select contact_id, name, ${now}, ${now} from identities
+    returning id`.execute(trx)
+  return new Set(rows.map(row => row.id))
 }
 
 /**
@@ -88,9 +81,14 @@ export async function updateIdentityProfiles(trx: Trx, profiles: IdentityProfile
     with changed as (
       update contact_identities i
       set handle = p.handle, display_name = p.display_name, avatar_url = p.avatar_url, updated_at = p.updated_at
-      from ${rowsOf('contact_identities', profiles)} p
-      where i.network = p.network and i.external_id = p.external_id and ${rankOf('i')} < ${rankOf('p')}
+      from ${rowsOf('contact_identities', profiles)} p,
+        lateral (select ctid from contact_identities i
+          where i.network = p.network and i.external_id = p.external_id and ${rankOf('i')} < ${rankOf('p')}
+          for update) found
+      where i.ctid = found.ctid
       returning i.contact_id, coalesce(i.display_name, i.handle, ${NAMELESS}) as name)
     update contacts c set name = changed.name, updated_at = ${now}
-    from changed where c.id = changed.contact_id and c.name <> changed.name`.execute(trx)
+    from changed, lateral (select ctid from contacts
+      where id = changed.contact_id and name <> changed.name for update) found
+    where c.ctid = found.ctid`.execute(trx)
 }

@@ -5,13 +5,13 @@ import { insertRows, rowsOf } from '../rows.ts'
 import type { Conversations } from '../tables.generated.ts'
 
 export type Conversation = Selectable<Conversations>
-/** A conversation as clients read it, with the name of the customer who began it. */
-export type ConversationWithContact = Conversation & { contact: { id: string; name: string } }
+/** A conversation as clients read it, with the customer who began it; null while nobody but us has spoken. */
+export type ConversationWithContact = Conversation & { contact: { id: string; name: string } | null }
 
 const withContact = (trx: Trx) =>
   trx
     .selectFrom('conversations')
-    .innerJoin('contacts', join =>
+    .leftJoin('contacts', join =>
       join
         .onRef('contacts.workspace_id', '=', 'conversations.workspace_id')
         .onRef('contacts.id', '=', 'conversations.contact_id'),
@@ -19,8 +19,12 @@ const withContact = (trx: Trx) =>
     .selectAll('conversations')
     .select('contacts.name as contact_name')
 
-function nestContact({ contact_name, ...row }: Conversation & { contact_name: string }): ConversationWithContact {
-  return { ...row, contact: { id: row.contact_id, name: contact_name } }
+function nestContact({
+  contact_name,
+  ...row
+}: Conversation & { contact_name: string | null }): ConversationWithContact {
+  const { contact_id } = row
+  return { ...row, contact: contact_id && contact_name !== null ? { id: contact_id, name: contact_name } : null }
 }
 
 export async function findConversation(trx: Trx, id: string): Promise<ConversationWithContact | undefined> {
@@ -107,16 +111,24 @@ export type ConversationTouch = {
   status: ConversationStatus
   waiting_since: Date | null
   last_message_at: Date
+  contact_id: string | null
+  subject: string | null
+  first_message_at: Date
+  first_external_id: string | null
   updated_at: Date
 }
 
-/** Moves many conversations on at once after customers wrote. */
+/** Moves many conversations on at once after something was said in them. */
 export async function touchConversations(trx: Trx, touches: ConversationTouch[]): Promise<void> {
   if (touches.length === 0) return
   await sql`
     update conversations c
     set status = t.status, waiting_since = t.waiting_since, last_message_at = t.last_message_at,
+      contact_id = t.contact_id, subject = t.subject,
+      first_message_at = t.first_message_at, first_external_id = t.first_external_id,
       updated_at = t.updated_at, version = c.version + 1,
       resolved_at = case when t.status = 'resolved' then c.resolved_at end
-    from ${rowsOf('conversations', touches)} t where c.id = t.id`.execute(trx)
+    from ${rowsOf('conversations', touches)} t,
+      lateral (select ctid from conversations where id = t.id for update) found
+    where c.ctid = found.ctid`.execute(trx)
 }

@@ -1,109 +1,178 @@
-import { type Selectable, sql } from 'kysely'
+import { type RawBuilder, type Selectable, sql } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
 import type { InboundEvents } from '../tables.generated.ts'
 
 export type InboundEvent = Selectable<InboundEvents>
-export type LedgerEntry = { id: string; channel_id: string; dedup_key: string; payload: unknown; received_at: Date }
+
+/** How an event reached us. What a backfill brings is history: it starts nothing. */
+export type InboundSource = 'webhook' | 'poll' | 'backfill'
+
+export type LedgerEntry = Pick<InboundEvent, 'id' | 'channel_id' | 'dedup_key' | 'lane' | 'received_at'> & {
+  source: InboundSource
+  payload: unknown
+}
+
+/** Which of the events are new, and which of their channels were as the caller knew them: others' are not stored. */
+export type StoredEvents = { stored: string[]; channels: string[] }
 
 /**
- * Adds events to the ledger; those it has already are left alone. Returns the dedup keys that are new.
- * Payloads travel as text: they may hold escapes that Postgres refuses to decode.
+ * Adds events to the ledger, in one statement; those it has already are left alone and counted. Payloads travel as
+ * text: they may hold escapes that Postgres refuses to decode.
+ * @param versions of the channels, as findChannelVersion gave them: a channel that has changed since takes nothing. Null
+ *   takes any version
  */
-export async function insertInboundEvents(trx: Trx, entries: LedgerEntry[]): Promise<string[]> {
-  const column = <K extends keyof LedgerEntry>(key: K) => entries.map(entry => entry[key])
-  const { rows } = await sql<{ dedup_key: string }>`
-    insert into inbound_events (id, channel_id, dedup_key, payload, received_at)
-    select id, channel_id, dedup_key, payload::json, received_at
-    from unnest(${column('id')}::uuid[], ${column('channel_id')}::uuid[], ${column('dedup_key')}::text[],
-      ${entries.map(entry => JSON.stringify(entry.payload))}::text[], ${column('received_at')}::timestamptz[])
-      as entry (id, channel_id, dedup_key, payload, received_at)
-    on conflict (workspace_id, channel_id, dedup_key) do nothing
-    returning dedup_key`.execute(trx)
-  return rows.map(row => row.dedup_key)
+export function insertInboundEvents(
+  entries: LedgerEntry[],
+  versions: { channel_id: string; version: string | null }[],
+): RawBuilder<StoredEvents> {
+  // In the order of the key, so that two writers with the same events wait for each other and never in a circle.
+  const sorted = [...entries].sort((a, b) => compare(a.channel_id, b.channel_id) || compare(a.dedup_key, b.dedup_key))
+  const column = <K extends keyof LedgerEntry>(key: K) => sorted.map(entry => entry[key])
+  return sql<StoredEvents>`
+    select stored, current_channels as channels from accept_inbound_events(
+      ${versions.map(known => known.channel_id)}::uuid[], ${versions.map(known => known.version)}::text[],
+      ${column('id')}::uuid[], ${column('channel_id')}::uuid[], ${column('dedup_key')}::text[],
+      ${column('lane')}::smallint[], ${column('source')}::text[], ${column('received_at')}::timestamptz[],
+      ${sorted.map(entry => JSON.stringify(entry.payload))}::text[])`
 }
 
-/** One drain at a time per channel, so that its events are applied in order; false while another one is at work. */
-export async function lockChannelDrain(trx: Trx, channel_id: string): Promise<boolean> {
-  const { rows } = await sql<{ locked: boolean }>`
-    select pg_try_advisory_xact_lock(hashtextextended(${`drain:${channel_id}`}, 0)) as locked`.execute(trx)
-  return rows[0]!.locked
+const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
+
+/**
+ * Takes lanes of a channel until the transaction ends, so that the events of a thread are applied in order: one drain
+ * at a time per lane. Returns those of `lanes` that no other drain has.
+ */
+export async function lockLanes(trx: Trx, channel_id: string, lanes: number[]): Promise<number[]> {
+  const { rows } = await sql<{ lane: number }>`
+    select lane from unnest(${lanes}::smallint[]) lane
+    where pg_try_advisory_xact_lock(hashtextextended(${`drain:${channel_id}:`} || lane, 0))`.execute(trx)
+  return rows.map(row => row.lane)
 }
 
-export type PendingEvent = Pick<InboundEvent, 'id' | 'payload' | 'received_at' | 'attempts'>
-
-/** The channel's oldest undone events, up to `limit`, locked until the transaction ends. */
-export async function claimPendingEvents(trx: Trx, channel_id: string, limit: number): Promise<PendingEvent[]> {
-  return trx
-    .selectFrom('inbound_events')
-    .select(['id', 'payload', 'received_at', 'attempts'])
-    .where('channel_id', '=', channel_id)
-    .where('state', '=', 'pending')
-    .orderBy('received_at')
-    .orderBy('id')
-    .limit(limit)
-    .forUpdate()
-    .skipLocked()
-    .execute()
+/**
+ * Keeps messages and deletions of a channel apart until the transaction ends. Lanes that only bring messages may work
+ * side by side ('shared'); one that deletes works 'alone', or a message and its deletion could miss each other.
+ */
+export async function lockChannelOrder(trx: Trx, channel_id: string, mode: 'shared' | 'alone'): Promise<void> {
+  const key = sql`hashtextextended(${`order:${channel_id}`}, 0)`
+  await (mode === 'alone'
+    ? sql`select pg_advisory_xact_lock(${key})`.execute(trx)
+    : sql`select pg_advisory_xact_lock_shared(${key})`.execute(trx))
 }
 
-/** Locks one event, waiting for who works on it; undefined when it is done or parked by then. */
-export async function lockPendingEvent(trx: Trx, id: string): Promise<PendingEvent | undefined> {
-  return trx
-    .selectFrom('inbound_events')
-    .select(['id', 'payload', 'received_at', 'attempts'])
-    .where('id', '=', id)
-    .where('state', '=', 'pending')
-    .forUpdate()
-    .executeTakeFirst()
+export type PendingEvent = Pick<InboundEvent, 'id' | 'lane' | 'received_at' | 'attempts'> & {
+  source: InboundSource
+  payload: unknown
 }
 
-/** True while the channel has an event that is not done. */
-export async function hasPendingEvents(trx: Trx, channel_id: string): Promise<boolean> {
-  const row = await trx
-    .selectFrom('inbound_events')
-    .select('id')
-    .where('channel_id', '=', channel_id)
-    .where('state', '=', 'pending')
-    .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
+/** The oldest undone events of these lanes, up to `limit`, oldest first; the caller holds the lanes. */
+export async function claimPendingEvents(
+  trx: Trx,
+  channel_id: string,
+  lanes: number[],
+  limit: number,
+): Promise<PendingEvent[]> {
+  // Lane by lane, so that each is read along its index however long the others are.
+  const { rows } = await sql<PendingEvent>`
+    select e.id, e.lane, e.received_at, e.attempts, e.source, coalesce(e.parked_payload, p.payload) as payload
+    from (
+      select pending.* from unnest(${lanes}::smallint[]) as held (lane), lateral (
+        select * from inbound_events
+        where channel_id = ${channel_id} and lane = held.lane and state = 'pending'
+        order by id limit ${limit}) pending
+      order by pending.id limit ${limit}) e
+    left join lateral (select payload from inbound_payloads where id = e.id limit 1) p on true
+    order by e.id`.execute(trx)
+  return rows
 }
 
+/** Which of a channel's lanes have events that are not done. */
+export async function listPendingLanes(trx: Trx, channel_id: string, lanes: number[]): Promise<number[]> {
+  const { rows } = await sql<{ lane: number }>`
+    select lane from unnest(${lanes}::smallint[]) as asked (lane)
+    where exists (select from inbound_events e
+      where e.channel_id = ${channel_id} and e.lane = asked.lane and e.state = 'pending')`.execute(trx)
+  return rows.map(row => row.lane)
+}
+
+export type ClosedEvent = Pick<InboundEvent, 'id' | 'lane' | 'occurred_at'> & { state: 'done' | 'ignored' }
+
+/** Closes events that were claimed in this transaction. */
 export async function closeInboundEvents(
   trx: Trx,
-  ids: string[],
-  state: 'done' | 'ignored',
+  channel_id: string,
+  closed: ClosedEvent[],
   processed_at: Date,
 ): Promise<void> {
-  if (ids.length === 0) return
-  await sql`update inbound_events set state = ${state}, processed_at = ${processed_at}, error = null
-    where id = any(${ids}::uuid[])`.execute(trx)
+  if (closed.length === 0) return
+  const column = <K extends keyof ClosedEvent>(key: K) => closed.map(event => event[key])
+  await sql`
+    update inbound_events e
+    set state = c.state, occurred_at = c.occurred_at, processed_at = ${processed_at}, error = null, parked_payload = null
+    from unnest(${column('id')}::uuid[], ${column('lane')}::smallint[], ${column('state')}::text[],
+      ${column('occurred_at')}::timestamptz[]) as c (id, lane, state, occurred_at),
+      lateral (select p.ctid from inbound_events p
+        where p.channel_id = ${channel_id} and p.lane = c.lane and p.id = c.id and p.state = 'pending'
+        for update) pending
+    where e.ctid = pending.ctid`.execute(trx)
 }
 
-/** Counts a failure of one event and parks it when `park` is set: it then waits for a person. */
-export async function recordInboundFailure(trx: Trx, id: string, error: string, park: boolean): Promise<void> {
-  await trx
+type EventKey = Pick<InboundEvent, 'id' | 'lane'> & { channel_id: string }
+
+const pendingEvent = (trx: Trx, { id, lane, channel_id }: EventKey) =>
+  trx
     .updateTable('inbound_events')
-    .set(eb => ({ attempts: eb('attempts', '+', 1), error, state: park ? 'parked' : 'pending' }))
+    .where('channel_id', '=', channel_id)
+    .where('lane', '=', lane)
     .where('id', '=', id)
+    .where('state', '=', 'pending')
+
+/** Counts a failure of one event. Returns how many there are now; undefined when it is done or parked already. */
+export async function countInboundFailure(trx: Trx, event: EventKey, error: string): Promise<number | undefined> {
+  const row = await pendingEvent(trx, event)
+    .set(eb => ({ attempts: eb('attempts', '+', 1), error }))
+    .returning('attempts')
+    .executeTakeFirst()
+  return row?.attempts
+}
+
+/** Lets one event wait for a person, with its payload, which now outlives its day. */
+export async function parkInboundEvent(trx: Trx, event: EventKey, error: string): Promise<void> {
+  await pendingEvent(trx, event)
+    .set(eb => ({
+      state: 'parked',
+      error,
+      attempts: eb.fn<number>('greatest', ['attempts', eb.lit(1)]),
+      parked_payload: eb.fn.coalesce(
+        'parked_payload',
+        eb.selectFrom('inbound_payloads as p').select('p.payload').where('p.id', '=', event.id),
+      ),
+    }))
     .execute()
 }
 
+export type ParkedEvent = Pick<
+  InboundEvent,
+  'id' | 'channel_id' | 'dedup_key' | 'source' | 'received_at' | 'attempts' | 'error'
+> & { payload: unknown }
+
+/** A channel's parked events, oldest first. */
 export async function listParkedEvents(
   trx: Trx,
   channel_id: string,
   page: { limit: number; after?: string | undefined },
-): Promise<InboundEvent[]> {
+): Promise<ParkedEvent[]> {
   let query = trx
     .selectFrom('inbound_events')
-    .selectAll()
+    .select(['id', 'channel_id', 'dedup_key', 'source', 'received_at', 'attempts', 'error'])
+    .select('parked_payload as payload')
     .where('channel_id', '=', channel_id)
     .where('state', '=', 'parked')
   if (page.after) query = query.where('id', '>', page.after)
   return query.orderBy('id').limit(page.limit).execute()
 }
 
-/** Channels of all workspaces that have undone events received before `before`. */
+/** Channels of all workspaces, but for paused ones, that have undone events received before `before`. */
 export async function listChannelsWithPending(
   trx: SystemTrx,
   before: Date,
@@ -123,6 +192,7 @@ export async function listChannelsWithPending(
     select workspace_id, channel_id from pending
     where exists (select from inbound_events e where e.workspace_id = pending.workspace_id
       and e.channel_id = pending.channel_id and e.state = 'pending' and e.received_at < ${before})
+      and not exists (select from channels c where c.id = pending.channel_id and c.status = 'paused')
     limit ${limit}`.execute(trx)
   return rows
 }

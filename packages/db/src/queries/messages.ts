@@ -1,10 +1,13 @@
 import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
-import { rowsOf } from '../rows.ts'
 import type { Messages } from '../tables.generated.ts'
 
+/** More than anybody edits a comment. */
+const MAX_VERSIONS = 1_000
+
 export type Message = Selectable<Messages>
-export type MessagePosition = { occurred_at: Date; id: string }
+/** A place in a thread: two messages of one moment stand in the order of their network ids. */
+export type MessagePosition = Pick<Message, 'occurred_at' | 'thread_position'>
 
 export async function insertMessage(trx: Trx, row: Insertable<Messages>): Promise<Message> {
   return trx.insertInto('messages').values(row).returningAll().executeTakeFirstOrThrow()
@@ -31,10 +34,12 @@ export async function listMessages(
 ): Promise<Message[]> {
   let query = trx.selectFrom('messages').selectAll().where('conversation_id', '=', conversation_id)
   if (page.after) {
-    const { occurred_at, id } = page.after
-    query = query.where(eb => eb(eb.refTuple('occurred_at', 'id'), '>', eb.tuple(occurred_at, id)))
+    const { occurred_at, thread_position } = page.after
+    query = query.where(eb =>
+      eb(eb.refTuple('occurred_at', 'thread_position'), '>', eb.tuple(occurred_at, thread_position)),
+    )
   }
-  return query.orderBy('occurred_at').orderBy('id').limit(page.limit).execute()
+  return query.orderBy('occurred_at').orderBy('thread_position').limit(page.limit).execute()
 }
 
 /** What customers wrote in the conversation after `position`, oldest first, deleted messages left out. */
@@ -49,9 +54,11 @@ export async function listCustomerMessagesAfter(
     .where('conversation_id', '=', conversation_id)
     .where('direction', '=', 'inbound')
     .where('deleted_at', 'is', null)
-    .where(eb => eb(eb.refTuple('occurred_at', 'id'), '>', eb.tuple(position.occurred_at, position.id)))
+    .where(eb =>
+      eb(eb.refTuple('occurred_at', 'thread_position'), '>', eb.tuple(position.occurred_at, position.thread_position)),
+    )
     .orderBy('occurred_at')
-    .orderBy('id')
+    .orderBy('thread_position')
     .limit(100)
     .execute()
 }
@@ -69,7 +76,12 @@ export async function findOldestUnanswered(
   const { rows } = await sql<Message>`
     select * from messages
     where conversation_id = ${customer.conversation_id} and contact_id = ${customer.contact_id}
-      and direction = 'inbound' and deleted_at is null
+      and direction = 'inbound' and deleted_at is null and not from_history
+      -- Whoever answers in the network's own app sees what stands there, whenever it reaches us.
+      and occurred_at > coalesce((
+        select max(answer.occurred_at) from waits w join messages answer on answer.id = w.closed_by_message_id
+        where w.conversation_id = ${customer.conversation_id} and w.contact_id = ${customer.contact_id}
+          and answer.author_type = 'native'), '-infinity')
       and processed_at > coalesce(${answered_up_to}::timestamptz, '-infinity')
     order by greatest(occurred_at, least(received_at, ${connected_at}::timestamptz)), occurred_at, external_id
     limit 1`.execute(trx)
@@ -85,109 +97,16 @@ export async function findLatestCustomerMessage(trx: Trx, conversation_id: strin
     .where('direction', '=', 'inbound')
     .where('deleted_at', 'is', null)
     .orderBy('occurred_at', 'desc')
-    .orderBy('id', 'desc')
+    .orderBy('thread_position', 'desc')
     .limit(1)
     .executeTakeFirst()
-}
-
-/** Which of these network ids are stored already, and in which conversation. */
-export async function findMessagesByExternalId(
-  trx: Trx,
-  channel_id: string,
-  external_ids: string[],
-): Promise<Map<string, { conversation_id: string }>> {
-  const { rows } = await sql<{ external_id: string; conversation_id: string }>`
-    select external_id, conversation_id from messages
-    where channel_id = ${channel_id} and external_id = any(${external_ids}::text[])`.execute(trx)
-  return new Map(rows.map(row => [row.external_id, row]))
-}
-
-export type UpsertedMessage = { id: string; external_id: string; change: 'inserted' | 'updated' }
-
-/** Of two versions of the same moment the greater text counts: any rule will do that no order of arrival can change. */
-const newerIn = (table: 'messages' | 'excluded') =>
-  sql`(${sql.table(table)}.version_at, ${sql.table(table)}.body collate "C")`
-
-/**
- * Stores inbound messages, one row per network id; `rows` holds each id once. A message that is there already takes
- * the new text only when its version is newer and it came from outside; those left alone are not returned. A deleted
- * message takes it too, and stays deleted.
- */
-export async function upsertInboundMessages(trx: Trx, rows: Insertable<Messages>[]): Promise<UpsertedMessage[]> {
-  if (rows.length === 0) return []
-  const columns = sql.join(Object.keys(rows[0]!).map(column => sql.ref(column)))
-  const { rows: upserted } = await sql<{ id: string; external_id: string; inserted: boolean }>`
-    insert into messages (${columns}) select ${columns} from ${rowsOf('messages', rows)}
-    on conflict (workspace_id, channel_id, external_id) do update
-      set body = excluded.body, version_at = excluded.version_at, edited_at = excluded.version_at,
-        reply_context = excluded.reply_context, kind = excluded.kind, visibility = excluded.visibility,
-        parent_external_id = excluded.parent_external_id, permalink = excluded.permalink
-      where messages.direction = 'inbound' and ${newerIn('messages')} < ${newerIn('excluded')}
-    returning id, external_id, (xmax = 0) as inserted`.execute(trx)
-  return upserted.map(row => ({
-    id: row.id,
-    external_id: row.external_id,
-    change: row.inserted ? 'inserted' : 'updated',
-  }))
-}
-
-/**
- * Versions that are not newer than the stored ones can still tell that a message was edited: they differ from it, or
- * came with others. Returns those newly marked.
- */
-export async function markEdited(trx: Trx, known: Insertable<Messages>[]): Promise<UpsertedMessage[]> {
-  if (known.length === 0) return []
-  const { rows } = await sql<{ id: string; external_id: string }>`
-    update messages set edited_at = messages.version_at
-    from ${rowsOf('messages', known)} excluded
-    where messages.channel_id = excluded.channel_id and messages.external_id = excluded.external_id
-      and messages.direction = 'inbound' and messages.edited_at is null
-      and (excluded.edited_at is not null or ${newerIn('messages')} > ${newerIn('excluded')})
-    returning messages.id, messages.external_id`.execute(trx)
-  return rows.map(row => ({ ...row, change: 'updated' }))
-}
-
-export type Deletion = { channel_id: string; external_id: string; version_at: Date }
-
-/** Keeps deletions, one per network id, also of messages that are not here yet: they meet them when they come. */
-export async function insertTombstones(trx: Trx, deletions: Deletion[]): Promise<void> {
-  if (deletions.length === 0) return
-  await sql`
-    insert into message_tombstones (channel_id, external_id, version_at)
-    select channel_id, external_id, version_at from ${rowsOf('message_tombstones', deletions)}
-    on conflict (workspace_id, channel_id, external_id) do update set version_at = excluded.version_at
-      where excluded.version_at < message_tombstones.version_at`.execute(trx)
-}
-
-/** Marks messages as deleted on their network, at the earliest time it named. Returns those that were visible. */
-export async function deleteInboundMessages(trx: Trx, deletions: Deletion[]): Promise<Message[]> {
-  if (deletions.length === 0) return []
-  const { rows } = await sql<Message & { was_visible: boolean }>`
-    with doomed as (
-      select m.id, m.deleted_at, d.version_at
-      from ${rowsOf('message_tombstones', deletions)} d
-      join messages m on m.channel_id = d.channel_id and m.external_id = d.external_id
-      where m.direction = 'inbound' and (m.deleted_at is null or m.deleted_at > d.version_at)
-      for update of m)
-    update messages m set deleted_at = doomed.version_at
-    from doomed where m.id = doomed.id
-    returning m.*, doomed.deleted_at is null as was_visible`.execute(trx)
-  return rows.filter(row => row.was_visible)
-}
-
-/** Which of these messages were deleted on their network before they reached us, and when. */
-export async function findTombstones(trx: Trx, channel_id: string, external_ids: string[]): Promise<Map<string, Date>> {
-  const { rows } = await sql<{ external_id: string; version_at: Date }>`
-    select external_id, version_at from message_tombstones
-    where channel_id = ${channel_id} and external_id = any(${external_ids}::text[])`.execute(trx)
-  return new Map(rows.map(row => [row.external_id, row.version_at]))
 }
 
 /** Replies of a channel that wait for their integration to fetch them, oldest first. */
 export async function listQueuedReplies(
   trx: Trx,
   channel_id: string,
-  page: { limit: number; after?: MessagePosition | undefined },
+  page: { limit: number; after?: { occurred_at: Date; id: string } | undefined },
 ) {
   let query = trx
     .selectFrom('messages as m')
@@ -249,4 +168,107 @@ export async function findNextQueued(trx: Trx, conversation_id: string): Promise
     .limit(1)
     .executeTakeFirst()
   return row?.id
+}
+
+/** The message that has this network id in the channel, locked. */
+export async function lockMessageByExternalId(
+  trx: Trx,
+  channel_id: string,
+  external_id: string,
+): Promise<Message | undefined> {
+  return trx
+    .selectFrom('messages')
+    .selectAll()
+    .where('channel_id', '=', channel_id)
+    .where('external_id', '=', external_id)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/** Replies that were handed in and are not known to be sent, by the id chosen for them or by their own. */
+export async function listUnconfirmedReplies(
+  trx: Trx,
+  channel_id: string,
+  external_ids: string[],
+  ids: string[],
+): Promise<Message[]> {
+  const { rows } = await sql<Message>`
+    select * from messages
+    where channel_id = ${channel_id} and direction = 'outbound' and author_type <> 'native'
+      and state in ('queued', 'sending', 'unknown', 'rejected')
+      and id in (
+        select id from messages where channel_id = ${channel_id} and external_id = any(${external_ids}::text[])
+        union all select id from unnest(${ids}::uuid[]) as token (id))`.execute(trx)
+  return rows
+}
+
+/**
+ * What was answered in the network's own app in these conversations while somebody waited who still does, oldest first.
+ */
+export async function listNativeAnswers(trx: Trx, conversation_ids: string[]): Promise<Message[]> {
+  const { rows } = await sql<Message>`
+    select * from messages m
+    where m.conversation_id = any(${conversation_ids}::uuid[]) and m.author_type = 'native' and m.deleted_at is null
+      and exists (select from waits w
+        where w.conversation_id = m.conversation_id and w.closed_at is null and w.opened_at <= m.occurred_at)
+    order by m.occurred_at, m.thread_position`.execute(trx)
+  return rows
+}
+
+/** The one customer of a conversation; undefined when it has several, or none. */
+export async function findOnlyCustomer(trx: Trx, conversation_id: string): Promise<string | undefined> {
+  const { rows } = await sql<{ contact_id: string }>`
+    select distinct contact_id from messages
+    where conversation_id = ${conversation_id} and direction = 'inbound' limit 2`.execute(trx)
+  return rows.length === 1 ? rows[0]!.contact_id : undefined
+}
+
+/** What the customer wrote first after that moment of the network's time and has not deleted. */
+export async function findOldestCustomerMessageAfter(
+  trx: Trx,
+  customer: { conversation_id: string; contact_id: string },
+  after: Date,
+): Promise<Message | undefined> {
+  return trx
+    .selectFrom('messages')
+    .selectAll()
+    .where('conversation_id', '=', customer.conversation_id)
+    .where('contact_id', '=', customer.contact_id)
+    .where('direction', '=', 'inbound')
+    .where('deleted_at', 'is', null)
+    .where('from_history', '=', false)
+    .where('occurred_at', '>', after)
+    .orderBy('occurred_at')
+    .orderBy('thread_position')
+    .limit(1)
+    .executeTakeFirst()
+}
+
+/**
+ * Lets a reply take the place of the message that its own echo was taken for: waits that the echo had ended were ended
+ * by the reply.
+ */
+export async function absorbEcho(trx: Trx, echo: Message, reply_id: string): Promise<void> {
+  await sql`update waits set closed_by_message_id = ${reply_id}
+    where conversation_id = ${echo.conversation_id} and closed_by_message_id = ${echo.id}`.execute(trx)
+  await sql`update sla_clocks set fulfilled_by_message_id = ${reply_id}
+    where conversation_id = ${echo.conversation_id} and fulfilled_by_message_id = ${echo.id}`.execute(trx)
+  await sql`update messages set in_reply_to = ${reply_id}
+    where conversation_id = ${echo.conversation_id} and in_reply_to = ${echo.id}`.execute(trx)
+  await sql`delete from message_versions where message_id = ${echo.id}`.execute(trx)
+  await sql`delete from messages where id = ${echo.id}`.execute(trx)
+}
+
+/** A message in all its versions, oldest first: those that were kept when they were replaced, and the present one. */
+export async function listVersions(trx: Trx, message: Message) {
+  const kept = await trx
+    .selectFrom('message_versions')
+    .select(['version_at', 'received_at', 'body', 'body_html', 'body_marks'])
+    .where('message_id', '=', message.id)
+    .orderBy('version_at')
+    .orderBy('digest')
+    .limit(MAX_VERSIONS)
+    .execute()
+  const { version_at, received_at, body, body_html, body_marks } = message
+  return [...kept, { version_at, received_at, body, body_html, body_marks }]
 }

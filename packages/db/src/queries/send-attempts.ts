@@ -50,3 +50,17 @@ export async function finishAttempt(
     .executeTakeFirst()
   return numUpdatedRows === 1n
 }
+
+/** Ends the attempt that is still open, if there is one, whoever has its lease: the network itself has told. */
+export async function closeOpenAttempt(
+  trx: Trx,
+  message_id: string,
+  result: { finished_at: Date; outcome: string; reason: string | null },
+): Promise<void> {
+  await trx
+    .updateTable('send_attempts')
+    .set(result)
+    .where('message_id', '=', message_id)
+    .where('finished_at', 'is', null)
+    .execute()
+}

@@ -11,6 +11,7 @@ export type LatestWait = Wait & { answers: number }
 
 /** The latest wait of each customer in these conversations. */
 export async function listLatestWaits(trx: Trx, conversation_ids: string[]): Promise<LatestWait[]> {
+  if (conversation_ids.length === 0) return []
   const { rows } = await sql<LatestWait>`
     select distinct on (conversation_id, contact_id) waits.*,
       count(closed_by_message_id) over (partition by conversation_id, contact_id) as answers
@@ -45,7 +46,7 @@ export async function lockOpenWait(trx: Trx, key: WaitKey): Promise<Wait | undef
     .executeTakeFirst()
 }
 
-/** When the last answer to this customer was written; null when they have had none. */
+/** When the last answer to this customer that went out from here was written; null when they have had none. */
 export async function findLastAnswerWrittenAt(trx: Trx, key: WaitKey): Promise<Date | null> {
   const row = await trx
     .selectFrom('waits as w')
@@ -55,6 +56,7 @@ export async function findLastAnswerWrittenAt(trx: Trx, key: WaitKey): Promise<D
     .select(eb => eb.fn.max('answer.received_at').as('written_at'))
     .where('w.conversation_id', '=', key.conversation_id)
     .where('w.contact_id', '=', key.contact_id)
+    .where('answer.author_type', '<>', 'native')
     .executeTakeFirst()
   return row?.written_at ?? null
 }
