@@ -2,7 +2,7 @@ import {
   type Channel,
   closeWait,
   type Deletion,
-  deleteInboundMessages,
+  deleteMessages,
   findLastAnswerWrittenAt,
   findOldestUnanswered,
   findWaitingSince,
@@ -19,7 +19,7 @@ import { clockTime, SYSTEM } from '@parley/domain'
 import { moveWait } from './move-wait.ts'
 
 /**
- * Takes back what customers deleted on their network. A wait that the deleted message had opened goes on from the
+ * Takes back what was deleted on its network. A wait that the deleted message had opened goes on from the
  * customer's next unanswered message, or is cancelled when there is none.
  */
 export async function applyDeletions(
@@ -29,11 +29,11 @@ export async function applyDeletions(
   now: Date,
 ): Promise<NewEvent[]> {
   const events: NewEvent[] = []
-  for (const message of await deleteInboundMessages(trx, deletions)) {
+  for (const message of await deleteMessages(trx, deletions)) {
     events.push({
       type: 'message.deleted',
       at: now,
-      actor: { type: 'contact', id: message.contact_id },
+      actor: message.direction === 'inbound' ? { type: 'contact', id: message.contact_id } : SYSTEM,
       conversation_id: message.conversation_id,
       data: { message_id: message.id, external_id: message.external_id, deleted_at: message.deleted_at },
     })
@@ -44,7 +44,7 @@ export async function applyDeletions(
 
 async function releaseWait(trx: Trx, channel: Channel, message: Message, now: Date): Promise<NewEvent[]> {
   const { conversation_id, contact_id } = message
-  if (!contact_id) return []
+  if (!contact_id || message.direction !== 'inbound') return []
   await lockConversation(trx, conversation_id)
   const customer = { conversation_id, contact_id }
   const wait = await lockOpenWait(trx, customer)

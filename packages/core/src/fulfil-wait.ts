@@ -2,7 +2,6 @@ import {
   type Channel,
   type Conversation,
   closeWait,
-  findOldestUnanswered,
   lockOpenWait,
   lockRunningClock,
   type Message,
@@ -15,23 +14,21 @@ import { openWaits } from './open-waits.ts'
 
 /**
  * Ends the wait of the customer whom a reply answers, at the time the network accepted it. Answering one customer
- * ends nobody else's wait. What that customer wrote after the author had finished is unanswered, and a new wait.
- * @param written_at when the author handed the reply in
+ * ends nobody else's wait.
+ * @param unseen the customer's oldest message that its author cannot have answered: it begins a new wait
  */
 export async function fulfilWait(
   trx: Trx,
   channel: Channel,
   conversation: Conversation,
   reply: Message,
-  written_at: Date,
+  unseen: Message | undefined,
   now: Date,
 ): Promise<NewEvent[]> {
   if (!reply.contact_id) return []
   const wait = await lockOpenWait(trx, { conversation_id: conversation.id, contact_id: reply.contact_id })
   // The wait began after this reply was written: it answers something older.
   if (!wait || wait.opened_at > reply.occurred_at) return []
-  // What reached us after the author had handed the reply in, they cannot have answered.
-  const unseen = await findOldestUnanswered(trx, wait, written_at, channel.connected_at)
   if (unseen?.id === wait.opened_by_message_id) return []
   await closeWait(trx, wait.id, { closed_at: reply.occurred_at, closed_by_message_id: reply.id })
   const events: NewEvent[] = []
@@ -53,7 +50,7 @@ export async function fulfilWait(
     events.push({ ...event, type: 'sla.fulfilled', data: { ...data, fulfilled_at: reply.occurred_at, late } })
   }
   if (unseen) {
-    const opened = await openWaits(trx, channel, [{ ...unseen, contact_id: reply.contact_id }], [conversation.id], now)
+    const opened = await openWaits(trx, channel, [{ ...unseen, contact_id: reply.contact_id }], [conversation], now)
     events.push(...opened.events)
   }
   return events

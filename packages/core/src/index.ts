@@ -1,16 +1,23 @@
-export { acceptInbound } from './accept-inbound.ts'
+export { type AcceptedCount, acceptInbound, ledgerEntries } from './accept-inbound.ts'
 export { acknowledgeOutbox } from './acknowledge-outbox.ts'
 export { addNote } from './add-note.ts'
-export { applyInbound, type NormalisedEvent } from './apply-inbound.ts'
+export { applyInbound } from './apply-inbound.ts'
 export { assignConversation } from './assign-conversation.ts'
 export { bootstrapWorkspace, keyHint } from './bootstrap-workspace.ts'
 export { breachClocks } from './breach-clocks.ts'
+export { pauseChannel, resumeChannel } from './change-channel-status.ts'
 export { changeConversationStatus } from './change-conversation-status.ts'
 export { createAdminKey } from './create-admin-key.ts'
 export { createCalendar, createPolicy } from './create-policy.ts'
+export { discardManyParked, discardParked } from './discard-parked.ts'
+export { cancelBackfill, finishBackfill } from './finish-backfill.ts'
+export { ALL_LANES } from './lanes.ts'
 export { openChannel } from './open-channel.ts'
 export { type Delivery, queueReply } from './queue-reply.ts'
+export type { NormalisedEvent } from './read-batch.ts'
+export { completenessPeriod, readCompleteness } from './read-completeness.ts'
 export type { ReplyOutcome } from './record-reply-outcome.ts'
+export { retryManyParked, retryParked } from './retry-parked.ts'
 export { channelContext, seal, unseal } from './seal.ts'
 export {
   beginSendAttempt,
@@ -20,4 +27,5 @@ export {
   type SendTask,
   takeSendTask,
 } from './send-reply.ts'
+export { startBackfill } from './start-backfill.ts'
 export { storableText } from './storable-text.ts'

@@ -1,73 +1,94 @@
-import {
-  type Channel,
-  type Conversation,
-  insertConversations,
-  lockConversationsByThread,
-  type NewEvent,
-  newId,
-  type Trx,
-  takeConversationNumbers,
-} from '@parley/db'
+import { type Channel, type Conversation, type NewEvent, newId } from '@parley/db'
 import { clockTime, SYSTEM } from '@parley/domain'
-import type { Arrival } from './apply-inbound.ts'
+import type { Arrival } from './read-batch.ts'
+
+export type NewConversation = Pick<
+  Conversation,
+  | 'id'
+  | 'number'
+  | 'inbox_id'
+  | 'channel_id'
+  | 'contact_id'
+  | 'thread_key'
+  | 'subject'
+  | 'status'
+  | 'waiting_since'
+  | 'last_message_at'
+  | 'first_message_at'
+  | 'first_external_id'
+  | 'resolved_at'
+  | 'version'
+  | 'created_at'
+  | 'updated_at'
+>
 
 export type OpenedThreads = {
-  /** The conversations that were there already, locked, by thread key. */
-  existing: Map<string, Conversation>
-  conversationOf: (thread_key: string) => string
+  created: NewConversation[]
+  /** The conversation of a thread, of the existing or the created ones. */
+  conversationOf: (thread_key: string) => NewConversation | Conversation
   events: NewEvent[]
 }
 
-/** Finds the conversation of each message's thread and begins those that are new, in the order they were spoken. */
-export async function openThreads(
-  trx: Trx,
+/**
+ * Begins the conversations of threads that have none yet, in the order they were spoken.
+ * @param messages new messages in the order of the thread
+ * @param conversations those that are there already
+ */
+export function openThreads(
   channel: Channel,
   messages: Arrival[],
+  conversations: Conversation[],
   tombstones: Map<string, Date>,
   contactOf: (external_id: string) => string,
+  nextNumber: () => number,
   now: Date,
-): Promise<OpenedThreads> {
-  const keys = [...new Set(messages.map(message => message.thread_key))]
-  const existing = new Map<string, Conversation>()
-  for (const row of await lockConversationsByThread(trx, channel.id, keys)) existing.set(row.thread_key, row)
-  const byThread = groupNew(messages, existing)
-  const first_number = byThread.size > 0 ? await takeConversationNumbers(trx, byThread.size) : 0
-  const created = [...byThread].map(([thread_key, thread], index) => {
-    const first = thread[0]!
-    const visible = thread.filter(message => !tombstones.has(message.external_id))
-    const starts = visible.map(({ occurred_at, received_at }) =>
-      clockTime(occurred_at, received_at, channel.connected_at).getTime(),
-    )
-    return {
+): OpenedThreads {
+  const existing = new Map(conversations.map(row => [row.thread_key, row]))
+  const created = new Map<string, NewConversation>()
+  const events: NewEvent[] = []
+  for (const [thread_key, thread] of groupNew(messages, existing)) {
+    const customers = thread.filter(message => !message.from_us)
+    // Who wrote first names the customer and the subject. Where only we have spoken, nobody does yet.
+    const first = customers[0]
+    const status = !first ? 'pending' : customers.every(message => message.history) ? 'resolved' : 'open'
+    const conversation: NewConversation = {
       id: newId(now),
-      number: first_number + index,
+      number: nextNumber(),
       inbox_id: channel.inbox_id,
       channel_id: channel.id,
-      contact_id: contactOf(first.author.external_id),
+      contact_id: first ? contactOf(first.author.external_id) : null,
       thread_key,
-      subject: first.subject,
-      status: 'open' as const,
-      waiting_since: starts.length > 0 ? new Date(Math.min(...starts)) : null,
+      subject: first?.subject ?? null,
+      status,
+      waiting_since: waitingSince(channel, customers, tombstones),
       // In the order of the thread, the deleted ones among them.
       last_message_at: thread.at(-1)!.occurred_at,
+      first_message_at: (first ?? thread[0]!).occurred_at,
+      first_external_id: first?.external_id ?? null,
+      resolved_at: status === 'resolved' ? now : null,
       version: 1,
       created_at: now,
       updated_at: now,
     }
-  })
-  await insertConversations(trx, created)
-  const ids = new Map(created.map(row => [row.thread_key, row.id]))
-  return {
-    existing,
-    conversationOf: thread_key => existing.get(thread_key)?.id ?? ids.get(thread_key)!,
-    events: created.map(({ id, number, inbox_id, channel_id, contact_id, subject }) => ({
+    created.set(thread_key, conversation)
+    const { id, number, inbox_id, channel_id, contact_id, subject } = conversation
+    events.push({
       type: 'conversation.created',
       at: now,
       actor: SYSTEM,
       conversation_id: id,
-      data: { number, inbox_id, channel_id, contact_id, subject },
-    })),
+      data: { number, inbox_id, channel_id, contact_id, subject, ...(status === 'resolved' ? { history: true } : {}) },
+    })
   }
+  const conversationOf = (thread_key: string) => existing.get(thread_key) ?? created.get(thread_key)!
+  return { created: [...created.values()], conversationOf, events }
+}
+
+function waitingSince(channel: Channel, customers: Arrival[], tombstones: Map<string, Date>): Date | null {
+  const starts = customers
+    .filter(({ external_id, history }) => !history && !tombstones.has(external_id))
+    .map(({ occurred_at, received_at }) => clockTime(occurred_at, received_at, channel.connected_at).getTime())
+  return starts.length > 0 ? new Date(Math.min(...starts)) : null
 }
 
 /** Messages of threads that have no conversation yet, by thread. Node 20 has no Map.groupBy. */

@@ -30,19 +30,23 @@ export type OpenedWaits = {
 /**
  * Opens a wait, with its clock, for each customer who wrote and was not waiting yet. One who is waiting already waits
  * since their oldest unanswered message, also when that one arrives last.
- * @param known conversations that may have waits; those created in this transaction have none
+ * @param conversations those that may have waits; those created in this transaction have none
  */
 export async function openWaits(
   trx: Trx,
   channel: Channel,
   messages: UnansweredMessage[],
-  known: string[],
+  conversations: { id: string }[],
   now: Date,
 ): Promise<OpenedWaits> {
   if (messages.length === 0) return { waitingSince: new Map(), events: [] }
-  const targets = await loadInboxTargets(trx, channel.inbox_id)
   const latest = new Map<string, LatestWait>()
-  if (known.length > 0) for (const wait of await listLatestWaits(trx, known)) latest.set(waitKey(wait), wait)
+  const known = conversations.map(row => row.id)
+  const [targets, waitsBefore] = await Promise.all([
+    loadInboxTargets(trx, channel.inbox_id),
+    listLatestWaits(trx, known),
+  ])
+  for (const wait of waitsBefore) latest.set(waitKey(wait), wait)
 
   const events: NewEvent[] = []
   const waitingSince = new Map<string, Date>()
@@ -91,8 +95,7 @@ export async function openWaits(
     const data = { clock_id: clock.id, contact_id, metric, started_at: opened_at, target_seconds, due_at, ...versions }
     events.push({ type: 'sla.started', at: now, actor: SYSTEM, conversation_id, data })
   }
-  await insertWaits(trx, waits)
-  await insertClocks(trx, clocks)
+  await Promise.all([insertWaits(trx, waits), insertClocks(trx, clocks)])
   return { waitingSince, events }
 }
 

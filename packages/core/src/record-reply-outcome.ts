@@ -1,9 +1,12 @@
 import {
+  absorbEcho,
+  adoptChildren,
   appendEvents,
   type Conversation,
   findChannel,
-  findMessagesByExternalId,
+  findOldestUnanswered,
   findWaitingSince,
+  lockMessageByExternalId,
   type Message,
   type NewEvent,
   type Trx,
@@ -55,14 +58,20 @@ export async function recordReplyOutcome(
       }
       await updateConversation(trx, conversation.id, { status: 'open', resolved_at: null, updated_at: now })
       await appendEvents(trx, events)
-      return updateMessage(trx, message.id, { state: 'rejected', state_reason: reason, next_attempt_at: null })
+      const none = { external_id: null, next_attempt_at: null }
+      return updateMessage(trx, message.id, { state: 'rejected', state_reason: reason, ...none })
     }
     case 'retry': {
       const { retry_at } = outcome
       const reason = storableText(outcome.reason)
       const { resume_at } = (await findChannel(trx, message.channel_id))!
       if (!resume_at || resume_at < retry_at) await updateChannel(trx, message.channel_id, { resume_at: retry_at })
-      return updateMessage(trx, message.id, { state: 'queued', state_reason: reason, next_attempt_at: retry_at })
+      return updateMessage(trx, message.id, {
+        state: 'queued',
+        state_reason: reason,
+        next_attempt_at: retry_at,
+        external_id: null,
+      })
     }
     case 'unknown': {
       const { look_again_at } = outcome
@@ -86,20 +95,30 @@ async function recordSent(
   const { accepted_at } = outcome
   const external_id = boundedKey(outcome.external_id)
   const permalink = outcome.permalink && storableText(outcome.permalink)
+  const other = await lockMessageByExternalId(trx, message.channel_id, external_id)
+  const echo = other && other.id !== message.id && other.author_type === 'native' ? other : undefined
+  if (echo) await absorbEcho(trx, echo, message.id)
+  const taken = other && other.id !== message.id && !echo
   const sent = await updateMessage(trx, message.id, {
     state: 'sent',
     state_reason: null,
     // The reply is out, whatever its network calls it: an id that another message has is not kept.
-    external_id: (await isTaken(trx, message, external_id)) ? null : external_id,
+    external_id: taken ? null : external_id,
     permalink,
     occurred_at: accepted_at,
     next_attempt_at: null,
   })
   const events = [event('reply.sent', { external_id, accepted_at, permalink })]
+  if (echo) events.push(event('message.deleted', { message_id: echo.id, reason: 'echo', echo_of: message.id }))
   const channel = (await findChannel(trx, message.channel_id))!
-  if (isHumanAuthor(message.author_type)) {
-    events.push(...(await fulfilWait(trx, channel, conversation, sent, message.received_at, now)))
+  const { conversation_id, contact_id } = message
+  if (isHumanAuthor(message.author_type) && contact_id) {
+    // What reached us after the author had handed the reply in, they cannot have answered.
+    const customer = { conversation_id, contact_id }
+    const unseen = await findOldestUnanswered(trx, customer, message.received_at, channel.connected_at)
+    events.push(...(await fulfilWait(trx, channel, conversation, sent, unseen, now)))
   }
+  await adoptChildren(trx, message.channel_id, [{ id: message.id, external_id, contact_id }])
   const waiting_since = await findWaitingSince(trx, conversation.id)
   const facts = { resolve_after: message.resolve_after, somebody_waits: waiting_since !== null }
   const status = statusAfterReplySent(conversation.status, facts)
@@ -118,7 +137,8 @@ async function recordSent(
   return sent
 }
 
-/** True when another message of the channel has this network id: ours came back first, or the network errs. */
+/** True when a message that we did not write has this network id: the network, or its integration, errs. */
 export async function isTaken(trx: Trx, message: Message, external_id: string): Promise<boolean> {
-  return (await findMessagesByExternalId(trx, message.channel_id, [external_id])).has(external_id)
+  const other = await lockMessageByExternalId(trx, message.channel_id, external_id)
+  return other !== undefined && other.id !== message.id && other.author_type !== 'native'
 }

@@ -36,7 +36,7 @@ export async function resolveContacts(
     if (!known || outranks(profile, known)) profiles.set(profile.external_id, profile)
   }
   const ids = [...profiles.keys()].sort()
-  let contacts = await findContactsByIdentity(trx, network, ids)
+  const contacts = await findContactsByIdentity(trx, network, ids)
   const known = ids.filter(id => contacts.has(id))
   if (known.length > 0)
     await updateIdentityProfiles(
@@ -51,8 +51,11 @@ export async function resolveContacts(
       contact_id: newId(now),
       identity_id: newId(now),
     }))
-    await insertContacts(trx, added, now)
-    contacts = await findContactsByIdentity(trx, network, ids)
+    const made = await insertContacts(trx, added, now)
+    for (const { external_id, contact_id } of added) if (made.has(contact_id)) contacts.set(external_id, contact_id)
+    // The others were added by somebody else meanwhile.
+    const others = added.filter(({ contact_id }) => !made.has(contact_id)).map(({ external_id }) => external_id)
+    for (const [id, contact_id] of await findContactsByIdentity(trx, network, others)) contacts.set(id, contact_id)
   }
   return external_id => contacts.get(boundedKey(external_id))!
 }

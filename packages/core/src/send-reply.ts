@@ -16,6 +16,7 @@ import {
   takeOverAttempt,
   updateMessage,
 } from '@parley/db'
+import { boundedKey } from './bounded-key.ts'
 import { type ReplyOutcome, recordReplyOutcome } from './record-reply-outcome.ts'
 import { storableText } from './storable-text.ts'
 
@@ -56,18 +57,21 @@ export async function takeSendTask(trx: Trx, message_id: string, now: Date): Pro
 /**
  * Commits to one call to the network, with exactly what will be sent. Undefined when the reply is no longer queued:
  * another worker has it, or its author took it back.
+ * @param expected_id the id that the network will know it by, where we choose it
  */
 export async function beginSendAttempt(
   trx: Trx,
   message_id: string,
   prepared: unknown,
+  expected_id: string | null,
   now: Date,
 ): Promise<SendAttempt | undefined> {
   const message = await lockMessage(trx, message_id)
   if (message?.state !== 'queued') return undefined
   const lease_until = new Date(now.getTime() + LEASE_MS)
   const previous = await findLatestAttempt(trx, message_id)
-  await updateMessage(trx, message_id, { state: 'sending', next_attempt_at: lease_until })
+  const external_id = expected_id && boundedKey(expected_id)
+  await updateMessage(trx, message_id, { state: 'sending', next_attempt_at: lease_until, external_id })
   const number = (previous?.number ?? 0) + 1
   return insertAttempt(trx, { message_id, number, prepared: JSON.stringify(prepared), started_at: now, lease_until })
 }

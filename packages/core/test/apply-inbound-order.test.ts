@@ -2,8 +2,9 @@ import type { ConnectorEvent } from '@parley/contracts'
 import { applyInbound } from '@parley/core'
 import type { Channel } from '@parley/db'
 import fc from 'fast-check'
+import { sql } from 'kysely'
 import t from 'tap'
-import { at, author, deletion, type Inbox, message, openInboxes } from './inbox.ts'
+import { at, author, CONNECTED, deletion, type Inbox, message, openInboxes } from './inbox.ts'
 
 const { openInbox } = await openInboxes(t)
 
@@ -32,21 +33,30 @@ const story = (times: string[]) =>
     occurred_at: fc.constantFrom(...times),
     versions: fc.array(version, { minLength: 1, maxLength: 3 }),
     deletions: fc.array(fc.constantFrom('09:30:00', '11:00:00', '11:45:00'), { maxLength: 2 }),
+    /** Which of the messages it answers, by its place among them. */
+    parent: fc.option(fc.integer({ min: 0, max: 5 }), { freq: 2 }),
+    ours: fc.boolean(),
   })
 type Story = typeof story extends (times: string[]) => fc.Arbitrary<infer S> ? S : never
 
 /** What happened to each message on the network: its versions, which keep their author, thread and time; its deletions. */
 function eventsOf(stories: Story[]): ConnectorEvent[] {
+  // Whether a question was taken back before or after its answer is history, and changes what came of it.
+  const answered = stories.some((one, index) => one.ours && index > 0)
   return stories.flatMap((one, index) => [
     ...one.versions.map(({ version_at, text, profile }) =>
       message(`m-${index}`, one.occurred_at, {
-        thread_key: one.thread_key,
+        // What we say ourselves always answers somebody of its thread.
+        thread_key: one.ours ? stories[0]!.thread_key : one.thread_key,
+        parent_external_id: one.ours ? 'm-0' : one.parent === null ? null : `m-${one.parent}`,
+        from_us: one.ours && index > 0,
+        subject: `subject of ${index}`,
         author: author(one.author, profile),
         version_at: at(version_at).toISOString(),
         text,
       }),
     ),
-    ...one.deletions.map(time => deletion(`m-${index}`, time)),
+    ...(answered ? [] : one.deletions.map(time => deletion(`m-${index}`, time))),
   ])
 }
 
@@ -80,8 +90,9 @@ function batchesOf<T>(items: T[], sizes: number[]): T[][] {
 async function apply(inbox: Inbox, channel: Channel, batches: ConnectorEvent[][], gap: number) {
   for (const [index, events] of batches.entries()) {
     const received_at = seconds(RECEIVED, index * gap)
-    const batch = events.map(event => ({ inbound_event_id: crypto.randomUUID(), received_at, event }))
-    await inbox.run(trx => applyInbound(trx, channel, batch, seconds(RECEIVED, 3600 + index)))
+    const row = { lane: 0, source: 'webhook' as const, received_at }
+    const batch = events.map(event => ({ ...row, id: crypto.randomUUID(), event }))
+    await inbox.run(trx => applyInbound(trx, channel, batch, inbox.nextNumber, seconds(RECEIVED, 3600 + index)))
   }
 }
 
@@ -97,18 +108,32 @@ async function stateOf(inbox: Inbox, channel: Channel) {
       .execute(),
     conversations: await trx
       .selectFrom('conversations')
-      .select(['thread_key', 'status', 'waiting_since', 'last_message_at'])
+      .leftJoin('contact_identities as i', 'i.contact_id', 'conversations.contact_id')
+      .select(['thread_key', 'status', 'waiting_since', 'last_message_at', 'subject', 'i.external_id as contact'])
       .where('channel_id', '=', channel.id)
       .orderBy('thread_key')
       .execute(),
     messages: await trx
       .selectFrom('messages as m')
       .innerJoin('conversations as v', 'v.id', 'm.conversation_id')
-      .innerJoin('contact_identities as i', 'i.contact_id', 'm.contact_id')
+      .leftJoin('contact_identities as i', 'i.contact_id', 'm.contact_id')
+      .leftJoin('messages as parent', 'parent.id', 'm.in_reply_to')
       .select(['m.external_id', 'v.thread_key', 'i.external_id as author', 'm.body', 'm.occurred_at', 'm.version_at'])
-      .select(['m.edited_at', 'm.deleted_at'])
+      .select(['m.edited_at', 'm.deleted_at', 'm.direction', 'parent.external_id as in_reply_to'])
+      .where('m.channel_id', '=', channel.id)
+      // As the thread is read.
+      .orderBy('v.thread_key')
+      .orderBy('m.occurred_at')
+      .orderBy('m.thread_position')
+      .execute(),
+    versions: await trx
+      .selectFrom('message_versions as x')
+      .innerJoin('messages as m', 'm.id', 'x.message_id')
+      .select(['m.external_id', 'x.version_at', 'x.body'])
       .where('m.channel_id', '=', channel.id)
       .orderBy('m.external_id')
+      .orderBy('x.version_at')
+      .orderBy(sql`x.body collate "C"`)
       .execute(),
     waits: await trx
       .selectFrom('waits as w')
@@ -125,15 +150,23 @@ async function stateOf(inbox: Inbox, channel: Channel) {
 }
 type State = Awaited<ReturnType<typeof stateOf>>
 
-/** What must hold of any state: who has something visible waits, and the conversation since the first of them. */
+/** What must hold of any state: who has something visible and unanswered waits, the conversation since the first of them. */
 function checkSense({ conversations, messages, waits }: State): void {
   for (const { thread_key, waiting_since } of conversations) {
     const opened = waits.filter(wait => wait.thread_key === thread_key).map(wait => wait.opened_at.getTime())
     const since = opened.length > 0 ? Math.min(...opened) : undefined
     if (waiting_since?.getTime() !== since) throw new Error(`waiting_since of ${thread_key} is not its oldest wait`)
   }
-  const nameOf = (row: { thread_key: string; author: string }) => `${row.thread_key} ${row.author}`
-  const unanswered = [...new Set(messages.filter(row => !row.deleted_at).map(nameOf))].sort().join()
+  const nameOf = (row: { thread_key: string; author: string | null }) => `${row.thread_key} ${row.author}`
+  const answered = new Map<string, number>()
+  for (const row of messages.filter(row => row.direction === 'outbound'))
+    answered.set(nameOf(row), Math.max(row.occurred_at.getTime(), answered.get(nameOf(row)) ?? 0))
+  const isUnanswered = (row: State['messages'][number]) =>
+    row.direction === 'inbound' &&
+    !row.deleted_at &&
+    // Nobody waits on a channel that is not connected yet.
+    Math.max(row.occurred_at.getTime(), CONNECTED.getTime()) > (answered.get(nameOf(row)) ?? 0)
+  const unanswered = [...new Set(messages.filter(isUnanswered).map(nameOf))].sort().join()
   const waiting = waits.map(nameOf).join()
   if (unanswered !== waiting) throw new Error(`${unanswered} wrote, ${waiting} wait`)
 }
@@ -153,7 +186,7 @@ t.test('any order, any duplication and any batching of events gives the same sta
           await apply(inbox, shuffled, batchesOf(delivered, sizes), gap)
           const [expected, state] = [await stateOf(inbox, plain), await stateOf(inbox, shuffled)]
           checkSense(expected)
-          for (const part of ['contacts', 'conversations', 'messages', 'waits'] as const) {
+          for (const part of ['contacts', 'conversations', 'messages', 'versions', 'waits'] as const) {
             const [found, wanted] = [JSON.stringify(state[part]), JSON.stringify(expected[part])]
             if (found !== wanted) throw new Error(`${part}: ${found} instead of ${wanted}`)
           }

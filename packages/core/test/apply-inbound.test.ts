@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { acceptInbound, changeConversationStatus } from '@parley/core'
+import { acceptInbound, changeConversationStatus, ledgerEntries } from '@parley/core'
 import type { ConversationStatus } from '@parley/domain'
 import { has } from '@parley/testing'
 import t from 'tap'
@@ -194,24 +194,24 @@ t.test('spam stays spam', async t => {
   t.notOk((await inbox.log()).includes('conversation.reopened'))
 })
 
-t.test('what our own account wrote opens nothing, and its ledger row ends as ignored', async t => {
+t.test('what our own account wrote opens no wait, and what is no message ends as ignored', async t => {
   const inbox = await openInbox()
   const channel = await inbox.addChannel()
-  const echo = message('m-1', '09:00:00', { from_us: true })
   const events = [
-    echo,
+    message('m-1', '09:00:00', { from_us: true }),
     message('m-2', '09:01:00'),
     { type: 'ignored' as const, reason: 'ping' },
     deletion('m-9', '09:02:00'),
   ]
   await inbox.deliver(channel, events, at('09:03:00'))
-  t.equal((await inbox.only('messages')).external_id, 'm-2')
-  t.same((await inbox.everything('waits')).length, 1)
-  const states = (await inbox.everything('inbound_events')).map(({ payload, state }) => [
+  const ours = (await inbox.everything('messages')).find(row => row.external_id === 'm-1')
+  has(t, ours, { direction: 'outbound', state: 'sent', author_type: 'native' })
+  has(t, await inbox.only('waits'), { opened_at: at('09:01:00') })
+  const states = (await inbox.ledger()).map(({ payload, state }) => [
     (payload as { external_id?: string }).external_id,
     state,
   ])
-  t.same(new Set(states.map(String)), new Set(['m-1,ignored', 'm-2,done', ',ignored', 'm-9,done']))
+  t.same(new Set(states.map(String)), new Set(['m-1,done', 'm-2,done', ',ignored', 'm-9,done']))
   t.same(new Set((await inbox.everything('inbound_events')).map(row => row.processed_at?.getTime())).size, 1)
 })
 
@@ -320,9 +320,12 @@ t.test('the ledger takes any event once, whatever its key', async t => {
     inbox.run(trx =>
       acceptInbound(
         trx,
-        channel.id,
-        keys.map(dedup_key => ({ dedup_key, payload: { text: '\u0000 \ud83d' } })),
-        at('09:00:00'),
+        ledgerEntries(
+          channel.id,
+          keys.map(dedup_key => ({ dedup_key, thread_key: null, payload: { text: '\u0000 \ud83d' } })),
+          'webhook',
+          at('09:00:00'),
+        ),
       ),
     )
   t.same(await accept(), { accepted: 4, duplicates: 1 })

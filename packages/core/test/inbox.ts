@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ConnectorAuthor, ConnectorDeletion, ConnectorEvent, ConnectorMessage } from '@parley/contracts'
 import {
+  ALL_LANES,
   acceptInbound,
   applyInbound,
   beginSendAttempt,
@@ -8,6 +9,7 @@ import {
   createPolicy,
   type Delivery,
   finishSendAttempt,
+  ledgerEntries,
   queueReply,
   type ReplyOutcome,
 } from '@parley/core'
@@ -17,6 +19,7 @@ import {
   claimPendingEvents,
   type Database,
   type InboundEvent,
+  type InboundSource,
   insertChannel,
   insertInbox,
   insertUser,
@@ -62,11 +65,14 @@ export function message(
     visibility: 'public',
     author: typeof by === 'string' ? author(by) : by,
     text: `the text of ${external_id}`,
+    html: null,
+    text_marks: [],
     subject: null,
     permalink: null,
     occurred_at: at(time).toISOString(),
     version_at: at(time).toISOString(),
     from_us: false,
+    send_token: null,
     reply_context: null,
     ...fields,
   }
@@ -115,6 +121,11 @@ async function openInbox(db: Database) {
     await insertInbox(trx, { id: inbox_id, name: 'Inbox', created_at: CONNECTED })
   })
   const agent = { type: 'user' as const, id: agent_id }
+  let number = 0
+  const nextNumber = () => {
+    number += 1
+    return number
+  }
 
   const addChannel = (fields: Partial<Pick<Channel, 'kind' | 'connected_at' | 'status'>> = {}) =>
     run(trx =>
@@ -133,17 +144,13 @@ async function openInbox(db: Database) {
     )
 
   /** Puts events through the ledger as one batch that is received and applied at `now`. */
-  const deliver = (channel: Channel, events: ConnectorEvent[], now: Date) =>
+  const deliver = (channel: Channel, events: ConnectorEvent[], now: Date, source: InboundSource = 'webhook') =>
     run(async trx => {
-      const received = events.map(payload => ({ dedup_key: randomUUID(), payload }))
-      await acceptInbound(trx, channel.id, received, now)
-      const rows = await claimPendingEvents(trx, channel.id, 1000)
-      const batch = rows.map(({ id, payload, received_at }) => ({
-        inbound_event_id: id,
-        received_at,
-        event: payload as ConnectorEvent,
-      }))
-      await applyInbound(trx, channel, batch, now)
+      const received = events.map(payload => ({ dedup_key: randomUUID(), thread_key: null, payload }))
+      await acceptInbound(trx, ledgerEntries(channel.id, received, source, now))
+      const rows = await claimPendingEvents(trx, channel.id, ALL_LANES, 1000)
+      const batch = rows.map(({ payload, ...row }) => ({ ...row, event: payload as ConnectorEvent }))
+      await applyInbound(trx, channel, batch, nextNumber, now)
     })
 
   /** Sets what the inbox promises; both targets are an hour, around the clock, unless said otherwise. */
@@ -174,6 +181,18 @@ async function openInbox(db: Database) {
         .execute()
       return rows as Rows[T][]
     })
+
+  /** The ledger's rows with what came. */
+  const ledger = () =>
+    run(trx =>
+      trx
+        .selectFrom('inbound_events as e')
+        .innerJoin('inbound_payloads as p', 'p.id', 'e.id')
+        .selectAll('e')
+        .select('p.payload')
+        .orderBy('e.id')
+        .execute(),
+    )
 
   const only = async <T extends keyof Rows>(table: T): Promise<Rows[T]> => {
     const rows = await everything(table)
@@ -210,7 +229,7 @@ async function openInbox(db: Database) {
 
   /** Calls the network with a reply and records what it said. Sent, unless said otherwise. */
   const send = async (queued: Message, now: Date, outcome?: ReplyOutcome) => {
-    const attempt = await run(trx => beginSendAttempt(trx, queued.id, {}, now))
+    const attempt = await run(trx => beginSendAttempt(trx, queued.id, {}, null, now))
     const sent = {
       outcome: 'sent' as const,
       external_id: `sent-${newId(now)}`,
@@ -226,10 +245,12 @@ async function openInbox(db: Database) {
     inbox_id,
     agent,
     run,
+    nextNumber,
     addChannel,
     deliver,
     promise,
     everything,
+    ledger,
     only,
     log,
     reply,

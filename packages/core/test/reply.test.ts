@@ -15,7 +15,7 @@ async function asked(inbox: Inbox) {
 }
 
 const stored = async (inbox: Inbox, { id }: Message) => (await inbox.run(trx => findMessage(trx, id)))!
-const begin = (inbox: Inbox, { id }: Message, now: Date) => inbox.run(trx => beginSendAttempt(trx, id, {}, now))
+const begin = (inbox: Inbox, { id }: Message, now: Date) => inbox.run(trx => beginSendAttempt(trx, id, {}, null, now))
 const take = (inbox: Inbox, { id }: Message, now: Date) => inbox.run(trx => takeSendTask(trx, id, now))
 const finish = (inbox: Inbox, attempt: SendAttempt, external_id: string, accepted_at: Date, now: Date) =>
   inbox.run(trx => finishSendAttempt(trx, attempt, { outcome: 'sent', external_id, accepted_at, permalink: null }, now))

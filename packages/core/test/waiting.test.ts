@@ -117,7 +117,7 @@ t.test('an answer that the network accepted in time is met, also when we heard o
   const reply = await inbox.reply(id, at('09:09:00'))
   const accepted_at = at('09:09:30')
   const heard = { outcome: 'sent' as const, external_id: 'r-1', accepted_at, permalink: null }
-  const attempt = await inbox.run(trx => beginSendAttempt(trx, reply.id, {}, at('09:09:29')))
+  const attempt = await inbox.run(trx => beginSendAttempt(trx, reply.id, {}, null, at('09:09:29')))
   t.equal(await breach(inbox, at('09:10:01')), 1)
   await inbox.run(trx => finishSendAttempt(trx, attempt!, heard, at('09:10:02')))
   has(t, await inbox.only('sla_clocks'), { state: 'fulfilled', fulfilled_at: accepted_at, breached_at: null })

@@ -1,0 +1,59 @@
+import {
+  type Channel,
+  type Conversation,
+  findOldestCustomerMessageAfter,
+  findOnlyCustomer,
+  findWaitingSince,
+  listNativeAnswers,
+  lockConversation,
+  type Message,
+  type NewEvent,
+  type Trx,
+  updateConversation,
+} from '@parley/db'
+import { SYSTEM, statusAfterReplySent } from '@parley/domain'
+import { fulfilWait } from './fulfil-wait.ts'
+import type { MessageRow } from './message-row.ts'
+
+/**
+ * Answers that a person typed in the network's own app end waits like any other, at the network's time; also when the
+ * answer reaches us before the message it answers.
+ * @param conversations those that were there before
+ */
+export async function answerNatively(
+  trx: Trx,
+  channel: Channel,
+  inserted: MessageRow[],
+  conversations: Conversation[],
+  now: Date,
+): Promise<NewEvent[]> {
+  const ours = inserted.filter(row => row.direction === 'outbound').map(row => row.conversation_id)
+  const ids = [...new Set([...conversations.map(row => row.id), ...ours])]
+  if (ids.length === 0) return []
+  const events: NewEvent[] = []
+  for (const answer of await listNativeAnswers(trx, ids)) events.push(...(await applyAnswer(trx, channel, answer, now)))
+  return events
+}
+
+async function applyAnswer(trx: Trx, channel: Channel, answer: Message, now: Date): Promise<NewEvent[]> {
+  const { conversation_id, parent_external_id } = answer
+  // What answers no message by name is for the one customer of its thread, if there is but one: a direct message.
+  const contact_id = parent_external_id ? answer.contact_id : await findOnlyCustomer(trx, conversation_id)
+  if (!contact_id) return []
+  const conversation = (await lockConversation(trx, conversation_id))!
+  // Whoever typed it saw the thread as the network shows it, not as it had reached us.
+  const next = await findOldestCustomerMessageAfter(trx, { conversation_id, contact_id }, answer.occurred_at)
+  const events = await fulfilWait(trx, channel, conversation, { ...answer, contact_id }, next, now)
+  const waiting_since = await findWaitingSince(trx, conversation_id)
+  const status = statusAfterReplySent(conversation.status, {
+    resolve_after: false,
+    somebody_waits: waiting_since !== null,
+  })
+  if (events.length === 0 && status === conversation.status) return []
+  await updateConversation(trx, conversation_id, { status, waiting_since, updated_at: now })
+  if (status === conversation.status) return events
+  const { status: previous } = conversation
+  const data = { message_id: answer.id, status }
+  const changed = { type: 'conversation.updated' as const, at: now, actor: SYSTEM, conversation_id, data }
+  return [...events, { ...changed, previous: { status: previous } }]
+}

@@ -1,0 +1,70 @@
+import { type NewEvent, newId } from '@parley/db'
+import type { Arrival } from './read-batch.ts'
+
+/** Where a message belongs. */
+type Place = {
+  channel_id: string
+  conversation_id: string
+  /** Who wrote it; of our own, whom it answers. */
+  contact_id: string | null
+  in_reply_to: string | null
+  deleted_at: Date | null
+}
+
+export type MessageRow = ReturnType<typeof messageRow>
+
+/** A message as it is stored. What we wrote in the network's own app is a reply that is sent. */
+export function messageRow(arrival: Arrival, now: Date, place: Place) {
+  return {
+    id: newId(now),
+    ...place,
+    direction: arrival.from_us ? ('outbound' as const) : ('inbound' as const),
+    kind: arrival.kind,
+    visibility: arrival.visibility,
+    state: arrival.from_us ? ('sent' as const) : ('received' as const),
+    author_type: arrival.from_us ? ('native' as const) : ('contact' as const),
+    body: arrival.text,
+    body_html: arrival.html,
+    body_marks: arrival.text_marks,
+    external_id: arrival.external_id,
+    parent_external_id: arrival.parent_external_id,
+    permalink: arrival.permalink,
+    reply_context: arrival.reply_context,
+    occurred_at: arrival.occurred_at,
+    received_at: arrival.received_at,
+    processed_at: now,
+    version_at: arrival.version_at,
+    edited_at: arrival.older.length > 0 ? arrival.version_at : null,
+    from_history: arrival.history,
+    resolve_after: false,
+  }
+}
+
+/** What the log says of a message that is new to us. One that is deleted already is told as both. */
+export function receivedEvents(row: MessageRow, now: Date): NewEvent[] {
+  const { conversation_id, deleted_at } = row
+  const actor =
+    row.direction === 'inbound'
+      ? { type: 'contact' as const, id: row.contact_id }
+      : { type: 'system' as const, id: null }
+  const id = { message_id: row.id, external_id: row.external_id }
+  const event: NewEvent = {
+    type: row.direction === 'inbound' ? 'message.received' : 'reply.sent',
+    at: now,
+    actor,
+    conversation_id,
+    data: {
+      ...id,
+      channel_id: row.channel_id,
+      kind: row.kind,
+      visibility: row.visibility,
+      occurred_at: row.occurred_at,
+      received_at: row.received_at,
+      ...(row.direction === 'outbound' ? { attribution: 'native' } : {}),
+      // Rules and webhooks leave history alone.
+      ...(row.from_history ? { history: true } : {}),
+    },
+  }
+  if (!deleted_at) return [event]
+  return [event, { at: now, actor, conversation_id, type: 'message.deleted', data: { ...id, deleted_at } }]
+}

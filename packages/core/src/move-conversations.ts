@@ -1,0 +1,79 @@
+import { type Conversation, type ConversationTouch, type NewEvent, type Trx, touchConversations } from '@parley/db'
+import { SYSTEM, statusAfterCustomerMessage } from '@parley/domain'
+import type { MessageRow } from './message-row.ts'
+import type { UnansweredMessage } from './open-waits.ts'
+import { type Arrival, byThreadOrder } from './read-batch.ts'
+
+/** What a batch said in conversations. `waitingSince`: since when somebody waits, by conversation. */
+type Spoken = { inserted: MessageRow[]; unanswered: UnansweredMessage[]; waitingSince: Map<string, Date> }
+
+/**
+ * Existing conversations follow what was said in them: open again, waiting, newest first. A message that is deleted
+ * already moves a conversation in the list, as it would have before its deletion, and opens nothing.
+ * @param fresh the new messages in the order of the thread
+ */
+export async function moveConversations(
+  trx: Trx,
+  conversations: Conversation[],
+  fresh: Arrival[],
+  { inserted, unanswered, waitingSince }: Spoken,
+  contactOf: (external_id: string) => string,
+  now: Date,
+): Promise<NewEvent[]> {
+  if (conversations.length === 0) return []
+  const newest = new Map<string, Date>()
+  for (const { conversation_id, occurred_at } of inserted)
+    newest.set(conversation_id, later(newest.get(conversation_id) ?? occurred_at, occurred_at))
+  const spokenTo = new Set(unanswered.map(message => message.conversation_id))
+  const first = new Map<string, Arrival>()
+  for (const arrival of fresh)
+    if (!arrival.from_us && !first.has(arrival.thread_key)) first.set(arrival.thread_key, arrival)
+
+  const touched = conversations.filter(row => newest.has(row.id) || spokenTo.has(row.id))
+  const statusOf = (row: Conversation) => (spokenTo.has(row.id) ? statusAfterCustomerMessage(row.status) : row.status)
+  await touchConversations(
+    trx,
+    touched.map(row => ({
+      id: row.id,
+      status: statusOf(row),
+      waiting_since: earliest(row.waiting_since, waitingSince.get(row.id) ?? null),
+      last_message_at: later(row.last_message_at, newest.get(row.id) ?? row.last_message_at),
+      ...beginningOf(row, first.get(row.thread_key), contactOf),
+      updated_at: now,
+    })),
+  )
+  return touched
+    .filter(row => statusOf(row) !== row.status)
+    .map(row => ({
+      type: 'conversation.reopened' as const,
+      at: now,
+      actor: SYSTEM,
+      conversation_id: row.id,
+      data: { status: 'open' },
+      previous: { status: row.status },
+    }))
+}
+
+/** Who wrote first in a thread names its customer and its subject, also when that message arrives last. */
+function beginningOf(
+  row: Conversation,
+  arrival: Arrival | undefined,
+  contactOf: (external_id: string) => string,
+): Pick<ConversationTouch, 'contact_id' | 'subject' | 'first_message_at' | 'first_external_id'> {
+  const { contact_id, subject, first_message_at, first_external_id } = row
+  const begins =
+    arrival &&
+    (contact_id === null ||
+      (first_external_id !== null &&
+        byThreadOrder(arrival, { occurred_at: first_message_at, external_id: first_external_id }) < 0))
+  if (!begins) return { contact_id, subject, first_message_at, first_external_id }
+  return {
+    contact_id: contactOf(arrival.author.external_id),
+    subject: arrival.subject,
+    first_message_at: arrival.occurred_at,
+    first_external_id: arrival.external_id,
+  }
+}
+
+const later = (a: Date, b: Date) => (b > a ? b : a)
+const earliest = (a: Date | null, b: Date | null) => (a && b ? (b < a ? b : a) : (a ?? b))
