@@ -16,11 +16,15 @@ import { errorsPlugin, frameworkProblem } from './plugins/errors.ts'
 import { inputPlugin } from './plugins/input.ts'
 import { sendProblem } from './plugins/problem.ts'
 import { SECURITY_HEADERS } from './plugins/security-headers.ts'
+import { backfillRoutes } from './routes/backfills.ts'
+import { channelHealthRoutes } from './routes/channel-health.ts'
+import { channelSettingsRoutes } from './routes/channel-settings.ts'
 import { channelRoutes } from './routes/channels.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { eventRoutes } from './routes/events.ts'
 import { inboundWebhookRoutes } from './routes/inbound-webhooks.ts'
 import { operationRoutes } from './routes/operation.ts'
+import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { replyRoutes } from './routes/replies.ts'
 import { slaRoutes } from './routes/sla.ts'
@@ -67,7 +71,11 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
   const options = { ctx, cursors: createCursors(ctx.config.PARLEY_SECRET_KEY) }
   await app.register(operationRoutes, options)
   await app.register(inboundWebhookRoutes, { ...options, prefix: '/hooks' })
-  for (const routes of [conversationRoutes, replyRoutes, channelRoutes, slaRoutes, eventRoutes, peopleRoutes]) {
+  const versioned = [
+    ...[conversationRoutes, replyRoutes, channelRoutes, channelSettingsRoutes, channelHealthRoutes],
+    ...[backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
+  ]
+  for (const routes of versioned) {
     await app.register(routes, { ...options, prefix: '/v1' })
   }
   return app

@@ -53,6 +53,7 @@ export async function connectChannel(ctx: ApiContext, workspace_id: string, draf
       credentials_sealed: seal(PARLEY_SECRET_KEY, context, credentials),
       session_sealed: session ? seal(PARLEY_SECRET_KEY, context, session) : null,
       next_poll_at: connector.poll ? now : null,
+      poll_seconds: draft.poll_seconds,
       connected_at: now,
       created_at: now,
     })
@@ -62,7 +63,8 @@ export async function connectChannel(ctx: ApiContext, workspace_id: string, draf
   }
 }
 
-function parse<T>(schema: z.ZodType<T>, value: unknown, field: string): T {
+/** @throws DomainError `validation_failed`, with the fields */
+export function parse<T>(schema: z.ZodType<T>, value: unknown, field: string): T {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const errors = parsed.error.issues.map(issue => ({
@@ -83,7 +85,8 @@ function refusePrivateTargets(settings: Record<string, unknown>, allowPrivate: s
   }
 }
 
-async function identify(
+/** @throws DomainError `validation_failed` when the network does not let us in */
+export async function identify(
   ctx: ApiContext,
   kind: string,
   channel: ConnectedChannel,

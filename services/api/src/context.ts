@@ -13,7 +13,7 @@ export type ApiContext = {
   metrics: Metrics
   now: () => Date
   logger: Logger
-  config: Pick<Config, 'PARLEY_ALLOW_PRIVATE_TARGETS'> & { PARLEY_SECRET_KEY: Buffer }
+  config: Pick<Config, 'PARLEY_ALLOW_PRIVATE_TARGETS' | 'PARLEY_LEDGER_DAYS'> & { PARLEY_SECRET_KEY: Buffer }
   /** For asking a network whose account it is; guarded against private addresses. */
   fetch: typeof fetch
 }

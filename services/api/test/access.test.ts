@@ -1,7 +1,7 @@
 import { newId } from '@parley/db'
 import { ROLES } from '@parley/domain'
 import t from 'tap'
-import { addChannel, addConversation, addKey, type Json, testApi } from './helper.ts'
+import { addChannel, addConversation, addKey, addParked, type Json, testApi } from './helper.ts'
 import { rawRequest } from './raw-http.ts'
 import { changesNothing, dump, isProblem, withoutInstance } from './refusals.ts'
 import { bodyFor, documentedRoutes, type Route } from './routes.ts'
@@ -12,6 +12,7 @@ const channel = await addChannel(api)
 const conversation = await addConversation(api, ours, channel)
 const theirChannel = await addChannel(api, theirs)
 const theirConversation = await addConversation(api, theirs, theirChannel)
+const theirEvent = await addParked(api, theirs, theirChannel)
 const theirKey = await addKey(db, theirs.workspace_id, 'agent')
 const routes = (await documentedRoutes(api)).filter(({ path }) => path.startsWith('/v1/'))
 const QUERY: Record<string, string> = { '/v1/sla/summary': '?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z' }
@@ -112,21 +113,22 @@ t.test('an id of another workspace is answered like one that is nowhere, on ever
     inboxes: theirs.inbox_id,
     channels: theirChannel.id,
     conversations: theirConversation.id,
+    messages: theirConversation.messages[0]!,
     api_keys: theirKey.id,
   }
   let tried = 0
   await changesNothing(t, api, async () => {
     for (const route of routes.filter(({ path }) => path.includes('{'))) {
-      const fill = (id: string, message_id: string) =>
-        route.path.replace('{id}', id).replace('{message_id}', message_id)
+      const fill = (id: string, inner: string) =>
+        route.path.replace('{id}', id).replace(/\{(message|event)_id\}/, inner)
       const theirId = foreign[route.path.split('/')[2]!]!
       t.ok(theirId, `a foreign id is known for ${route.path}`)
       const body = bodyFor(route, {})
       const missing = await callRoute(route, fill(nowhere, nowhere), body)
       isProblem(t, missing, 404, 'not-found', `${route.method} ${route.path}`)
-      const message = theirConversation.messages[0]!
-      const own = route.path.includes('{message_id}') ? [fill(channel.id, message), fill(channel.id, nowhere)] : []
-      for (const path of [fill(theirId, message), ...own]) {
+      const inner = route.path.includes('{event_id}') ? theirEvent : theirConversation.messages[0]!
+      const own = /_id\}/.test(route.path) ? [fill(channel.id, inner), fill(channel.id, nowhere)] : []
+      for (const path of [fill(theirId, inner), ...own]) {
         const answer = await callRoute(route, path, body)
         isProblem(t, answer, 404, 'not-found', `${route.method} ${path}`)
         const expected = own.includes(path)
@@ -140,7 +142,7 @@ t.test('an id of another workspace is answered like one that is nowhere, on ever
       tried += 1
     }
   })
-  t.ok(tried >= 14, `${tried} routes`)
+  t.ok(tried >= 22, `${tried} routes`)
 })
 
 t.test('an id of another workspace in a body or a filter is answered like one that is nowhere', async t => {

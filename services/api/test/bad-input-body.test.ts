@@ -25,6 +25,11 @@ const GOOD: Record<string, Json> = {
   [`POST /v1/conversations/${conversation.id}/replies`]: { body: 'Hello' },
   [`PATCH /v1/conversations/${conversation.id}`]: { status: 'resolved' },
   [`PUT /v1/conversations/${conversation.id}/assignee`]: { assignee_id: null, from: null },
+  [`PATCH /v1/channels/${channel.id}`]: { poll_seconds: 60 },
+  [`POST /v1/channels/${channel.id}/reconnect`]: { credentials: {} },
+  [`POST /v1/channels/${channel.id}/backfill`]: { days: 7 },
+  [`POST /v1/channels/${channel.id}/parked/retry`]: { ids: [conversation.id] },
+  [`POST /v1/channels/${channel.id}/parked/discard`]: { ids: [conversation.id] },
   [`POST /v1/channels/${channel.id}/outbox/${conversation.id}/ack`]: { external_id: 'their-1' },
 }
 const routes = Object.entries(GOOD).map(([route, body]) => ({

@@ -1,6 +1,7 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { createLogger, type Logger } from '@parley/config'
 import { createEgressFetch } from '@parley/connectors'
+import { acceptInbound, ledgerEntries } from '@parley/core'
 import {
   type Database,
   generateApiKey,
@@ -13,6 +14,7 @@ import {
   insertWorkspace,
   newId,
   openDatabase,
+  parkInboundEvent,
   type Trx,
 } from '@parley/db'
 import type { Role } from '@parley/domain'
@@ -75,7 +77,7 @@ export async function testApi(t: Test, options: { streams?: EventStreamsOptions 
     metrics: createMetrics(),
     now: () => clock.now,
     logger,
-    config: { PARLEY_ALLOW_PRIVATE_TARGETS: [], PARLEY_SECRET_KEY: TEST_SECRET_KEY },
+    config: { PARLEY_ALLOW_PRIVATE_TARGETS: [], PARLEY_LEDGER_DAYS: 30, PARLEY_SECRET_KEY: TEST_SECRET_KEY },
     fetch: createEgressFetch([]),
   }
   const app = await buildApp(ctx)
@@ -206,7 +208,7 @@ export async function addConversation(
     const [contact_id, id] = [newId(at), newId(at)]
     const contact = { id: contact_id, name: 'Ana', created_at: at, updated_at: at }
     await trx.insertInto('contacts').values(contact).execute()
-    const stamps = { last_message_at: at, created_at: at, updated_at: at }
+    const stamps = { first_message_at: at, last_message_at: at, created_at: at, updated_at: at }
     const place = { inbox_id: tenant.inbox_id, channel_id: channel.id, contact_id, thread_key: id }
     const waiting_since = waiting ? at : null
     await insertConversations(trx, [{ id, number: nextNumber(), ...place, waiting_since, ...stamps }])
@@ -217,6 +219,22 @@ export async function addConversation(
     }
     return { id, contact_id, channel_id: channel.id, messages: ids }
   })
+}
+
+/** An event that could not become a message, received at that time. Returns its id. */
+export async function addParked(
+  api: TestApi,
+  tenant: Tenant,
+  channel: { id: string },
+  received_at = api.clock.now,
+): Promise<string> {
+  const event = { dedup_key: randomUUID(), thread_key: null, payload: { some: 'payload' } }
+  const [entry] = ledgerEntries(channel.id, [event], 'webhook', received_at)
+  await api.db.inWorkspace(tenant.workspace_id, async trx => {
+    await acceptInbound(trx, [entry!])
+    await parkInboundEvent(trx, entry!, 'The payload has no author.')
+  })
+  return entry!.id
 }
 
 let lastNumber = 0

@@ -21,6 +21,9 @@ export function bodyFor(route: Route, ids: Json): Json {
     'POST /v1/inboxes': { name: `Inbox ${Math.random()}` },
     'PATCH /v1/inboxes/{id}': { name: `Inbox ${Math.random()}` },
     'POST /v1/channels': { kind: 'generic', name: 'Shop', inbox_id: ids.inbox },
+    'PATCH /v1/channels/{id}': { poll_seconds: 60 },
+    'POST /v1/channels/{id}/reconnect': { credentials: {} },
+    'POST /v1/channels/{id}/backfill': { days: 7 },
     'POST /v1/users': { name: 'Ana', role: 'agent' },
     'POST /v1/api_keys': { name: 'Robot', role: 'agent' },
     'POST /v1/calendars': {
@@ -32,6 +35,8 @@ export function bodyFor(route: Route, ids: Json): Json {
     'POST /v1/conversations/{id}/replies': { body: 'Hello' },
     'PATCH /v1/conversations/{id}': { status: 'open' },
     'PUT /v1/conversations/{id}/assignee': { assignee_id: null, from: null },
+    'POST /v1/channels/{id}/parked/retry': { all: true },
+    'POST /v1/channels/{id}/parked/discard': { all: true },
     'POST /v1/channels/{id}/outbox/{message_id}/ack': { external_id: 'their-1' },
   }
   if (!route.operation.requestBody) return undefined

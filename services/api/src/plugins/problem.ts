@@ -9,6 +9,9 @@ type Kind = { status: number; title: string }
 const DOMAIN: Record<DomainErrorCode, Kind> = {
   not_found: { status: 404, title: 'Not found' },
   channel_gone: { status: 410, title: 'Channel gone' },
+  channel_not_active: { status: 409, title: 'Channel not active' },
+  backfill_running: { status: 409, title: 'Backfill running' },
+  history_unavailable: { status: 422, title: 'History unavailable' },
   invalid_signature: { status: 401, title: 'Invalid signature' },
   invalid_cursor: { status: 400, title: 'Invalid cursor' },
   conflict: { status: 409, title: 'Conflict' },

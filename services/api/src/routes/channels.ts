@@ -13,25 +13,22 @@ import {
   outboxQuery,
   pageOf,
   pageQuery,
-  parkedEventView,
 } from '@parley/contracts'
 import { acknowledgeOutbox } from '@parley/core'
 import {
-  findChannel,
   findInbox,
-  hastenPoll,
+  hastenPollTurn,
   insertInbox,
   listChannels,
   listInboxes,
-  listParkedEvents,
   listQueuedReplies,
   newId,
-  type Trx,
   updateInbox,
 } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import { z } from 'zod'
 import { connectChannel } from '../connect-channel.ts'
+import { getChannel } from '../get-channel.ts'
 import { page, pageById } from '../paging.ts'
 import { applyEffect } from '../plugins/effects.ts'
 import type { Routes } from '../zod-plugin.ts'
@@ -41,12 +38,6 @@ const byMessage = z.object({ occurred_at: z.iso.datetime().transform(text => new
 /** Connected accounts and the inboxes they feed. */
 export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
   const { db, now } = ctx
-
-  const getChannel = async (trx: Trx, id: string) => {
-    const channel = await findChannel(trx, id)
-    if (!channel || channel.status === 'deleted') throw new NotFound('channel')
-    return channel
-  }
 
   app.get(
     '/inboxes',
@@ -165,7 +156,7 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
       const channel = await applyEffect(ctx, request, reply, { status: 202 }, async trx => {
         const found = await getChannel(trx, id)
         // Not sooner than the network allowed, and not while it is being asked: a turn in progress stays.
-        if (found.status === 'active' && found.next_poll_at) await hastenPoll(trx, id, now())
+        if (found.next_poll_at) await hastenPollTurn(trx, id, now(), { head_due_at: null })
         return found
       })
       if (channel?.next_poll_at) ctx.hints.poll({ workspace_id, channel_id: id })
@@ -194,26 +185,6 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
       const channel = await db.inWorkspace(request.credential.workspace_id, trx => getChannel(trx, request.params.id))
       return connectorFor(channel.kind).capabilities
     },
-  )
-
-  app.get(
-    '/channels/:id/parked',
-    {
-      config: { access: 'agent' },
-      schema: {
-        tags: ['Channels'],
-        summary: 'List received events that could not become messages',
-        params: idParams,
-        querystring: pageQuery,
-        response: { 200: pageOf(parkedEventView) },
-      },
-    },
-    request =>
-      db.inWorkspace(request.credential.workspace_id, async trx => {
-        await getChannel(trx, request.params.id)
-        const position = { schema: z.string(), of: (row: { id: string }) => row.id }
-        return page(cursors, request, position, next => listParkedEvents(trx, request.params.id, next))
-      }),
   )
 
   app.get(

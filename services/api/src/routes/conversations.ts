@@ -5,13 +5,23 @@ import {
   conversationView,
   eventView,
   idParams,
+  messageVersions,
   messageView,
   noteBody,
   pageOf,
   pageQuery,
 } from '@parley/contracts'
 import { addNote, assignConversation, changeConversationStatus } from '@parley/core'
-import { findConversation, listConversationEvents, listConversations, listMessages, type Trx } from '@parley/db'
+import {
+  findConversation,
+  findMessage,
+  listConversationEvents,
+  listConversations,
+  listMessages,
+  listVersions,
+  type MessagePosition,
+  type Trx,
+} from '@parley/db'
 import { DomainError, NotFound } from '@parley/domain'
 import { z } from 'zod'
 import { describeEvent } from '../describe-event.ts'
@@ -20,7 +30,10 @@ import { applyEffect, etagOf, expectedVersion } from '../plugins/effects.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 const byTime = z.object({ at: z.iso.datetime().transform(text => new Date(text)), id: z.string() })
-const byMessage = z.object({ occurred_at: z.iso.datetime().transform(text => new Date(text)), id: z.string() })
+const byThreadOrder = z.object({
+  occurred_at: z.iso.datetime().transform(text => new Date(text)),
+  thread_position: z.string(),
+})
 const byEvent = z.object({ xact: z.string(), seq: z.int() })
 const FIRST_EVENT = { xact: '0', seq: 0 }
 
@@ -100,11 +113,31 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
       db.inWorkspace(request.credential.workspace_id, async trx => {
         await getConversation(trx, request.params.id)
         const position = {
-          schema: byMessage,
-          of: ({ occurred_at, id }: { occurred_at: Date; id: string }) => ({ occurred_at, id }),
+          schema: byThreadOrder,
+          of: ({ occurred_at, thread_position }: MessagePosition) => ({ occurred_at, thread_position }),
         }
         const found = await page(cursors, request, position, next => listMessages(trx, request.params.id, next))
         return found as z.output<ReturnType<typeof pageOf<typeof messageView>>>
+      }),
+  )
+
+  app.get(
+    '/messages/:id/versions',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Conversations'],
+        summary: 'List what a message said before it was edited, and what it says now, oldest first',
+        params: idParams,
+        response: { 200: messageVersions },
+      },
+    },
+    request =>
+      db.inWorkspace(request.credential.workspace_id, async trx => {
+        const message = await findMessage(trx, request.params.id)
+        if (!message) throw new NotFound('message')
+        const data = await listVersions(trx, message)
+        return { data }
       }),
   )
 

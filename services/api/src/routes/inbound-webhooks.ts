@@ -1,8 +1,9 @@
-import { connectorFor } from '@parley/connectors'
+import { connectorFor, InvalidSignature, type WebhookRequest } from '@parley/connectors'
 import { idParams, inboundAnswer } from '@parley/contracts'
-import { acceptInbound, openChannel } from '@parley/core'
-import { findChannel, findWorkspaceOfChannel } from '@parley/db'
-import { DomainError, NotFound } from '@parley/domain'
+import { ledgerEntries } from '@parley/core'
+import { NotFound } from '@parley/domain'
+import { GroupCommit } from '../group-commit.ts'
+import { type WebhookChannel, WebhookChannels } from '../webhook-channels.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 const MAX_BODY_BYTES = 5 * 1024 * 1024
@@ -10,16 +11,36 @@ const MAX_BODY_BYTES = 5 * 1024 * 1024
 /** What networks and integrations post to us. Stored before it is answered; everything else happens after. */
 export const inboundWebhookRoutes: Routes = async (app, { ctx }) => {
   const { db, hints, now, metrics } = ctx
-  // A channel never changes its workspace, so the answer is kept. Ids that are not there are not remembered.
-  const workspaces = new Map<string, string>()
+  const channels = new WebhookChannels(db, ctx.config.PARLEY_SECRET_KEY)
+  const groups = new GroupCommit(db)
 
-  async function workspaceOf(channel_id: string): Promise<string> {
-    const known = workspaces.get(channel_id)
-    if (known) return known
-    const workspace_id = await db.asSystem(trx => findWorkspaceOfChannel(trx, channel_id))
-    if (!workspace_id) throw new NotFound('channel')
-    workspaces.set(channel_id, workspace_id)
-    return workspace_id
+  /** Believes the sender and stores what they say; `changed` when the channel is no longer as it is known here. */
+  async function accept(channel: WebhookChannel, version: string | null, webhook: WebhookRequest) {
+    const connector = connectorFor(channel.kind)
+    if (!connector.receive) throw new NotFound('channel')
+    const { events, rejected } = connector.receive(channel.opened, webhook)
+    if (events.length === 0) return { accepted: 0, duplicates: 0, rejected }
+    const entries = ledgerEntries(channel.opened.id, events, 'webhook', webhook.now)
+    const receipt = await groups.accept(channel.workspace_id, { channel_id: channel.opened.id, version, entries })
+    return receipt === 'changed' ? receipt : { ...receipt, rejected }
+  }
+
+  /** With what is known of the channel, else with what the database says of it now. */
+  async function acceptFor(channel_id: string, webhook: WebhookRequest) {
+    const kept = channels.kept(channel_id)
+    const answer =
+      kept &&
+      (await accept(kept, kept.version, webhook).catch(error => {
+        // The secret may have been changed a moment ago.
+        if (error instanceof InvalidSignature) return 'changed' as const
+        throw error
+      }))
+    if (answer && answer !== 'changed') return { workspace_id: kept.workspace_id, answer }
+    const channel = await channels.read(channel_id)
+    // A channel that is polled as well changes with every page. As it was read just now is new enough.
+    const second = await accept(channel, null, webhook)
+    if (second === 'changed') throw new NotFound('channel')
+    return { workspace_id: channel.workspace_id, answer: second }
   }
 
   // The signature covers the bytes, so nothing may parse them before.
@@ -36,27 +57,17 @@ export const inboundWebhookRoutes: Routes = async (app, { ctx }) => {
         summary: 'Post events to a channel',
         description:
           'Signed with Standard Webhooks, or with a bearer secret where the channel has one. One event, or a batch of ' +
-          'up to 500 as {"events": […]}. 202 means stored: it will become a message or a parked event.',
+          'up to 500 as {"events": […]}. 202 means stored: it will become a message or a parked event. A message may ' +
+          'bring `text`, `html` or both; `body_marks` of the message tells what had to be changed to store it.',
         params: idParams,
         response: { 200: inboundAnswer, 202: inboundAnswer },
       },
     },
     async (request, reply) => {
       const channel_id = request.params.id
-      const workspace_id = await workspaceOf(channel_id)
-      const received_at = now()
-      const answer = await db.inWorkspace(workspace_id, async trx => {
-        const channel = await findChannel(trx, channel_id)
-        if (!channel) throw new NotFound('channel')
-        if (channel.status === 'deleted') throw new DomainError('channel_gone', 'This channel was deleted.')
-        const connector = connectorFor(channel.kind)
-        if (!connector.receive) throw new NotFound('channel')
-        const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-        const webhook = { headers: request.headers, rawBody, now: received_at }
-        const batch = connector.receive(openChannel(ctx.config.PARLEY_SECRET_KEY, channel), webhook)
-        const stored = await acceptInbound(trx, channel_id, batch.events, received_at)
-        return { ...stored, rejected: batch.rejected }
-      })
+      const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+      const webhook = { headers: request.headers, rawBody, now: now() }
+      const { workspace_id, answer } = await acceptFor(channel_id, webhook)
       const { accepted, duplicates, rejected } = answer
       metrics.inboundEvents.inc({ outcome: 'accepted' }, accepted)
       metrics.inboundEvents.inc({ outcome: 'duplicate' }, duplicates)

@@ -1,11 +1,15 @@
 import { pendingMigrations } from '@parley/db'
 import { z } from 'zod'
+import { createBacklogMetrics } from '../backlog-metrics.ts'
+import { within } from '../within.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 const CHECK_TIMEOUT_MS = 2_000
 
 /** For load balancers and Prometheus. Nothing here tells anything about a workspace. */
 export const operationRoutes: Routes = async (app, { ctx }) => {
+  const backlog = createBacklogMetrics(ctx)
+
   app.get(
     '/healthz',
     {
@@ -30,8 +34,8 @@ export const operationRoutes: Routes = async (app, { ctx }) => {
       },
     },
     async (_request, reply) => {
-      const migrations = await within(pendingMigrations(ctx.db.pool)).catch(() => undefined)
-      const queue = await within(ctx.hints.check()).then(
+      const migrations = await within(pendingMigrations(ctx.db.pool), CHECK_TIMEOUT_MS).catch(() => undefined)
+      const queue = await within(ctx.hints.check(), CHECK_TIMEOUT_MS).then(
         () => true,
         () => false,
       )
@@ -46,9 +50,11 @@ export const operationRoutes: Routes = async (app, { ctx }) => {
     },
   )
 
-  app.get('/metrics', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) =>
-    reply.type(ctx.metrics.registry.contentType).send(await ctx.metrics.registry.metrics()),
-  )
+  app.get('/metrics', { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) => {
+    const { registry } = ctx.metrics
+    const [own, waiting] = await Promise.all([registry.metrics(), backlog.text()])
+    return reply.type(registry.contentType).send(own + waiting)
+  })
 }
 
 const readiness = z.object({
@@ -57,11 +63,3 @@ const readiness = z.object({
   migrations: z.enum(['ok', 'pending', 'unknown']),
   queue: z.enum(['ok', 'unavailable']),
 })
-
-function within<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('timed out')), CHECK_TIMEOUT_MS)
-  })
-  return Promise.race([work, deadline]).finally(() => clearTimeout(timer))
-}
