@@ -3,6 +3,8 @@ import type { Connector, ConnectorContext } from '@parley/connectors'
 import { channelContext, seal } from '@parley/core'
 import { type Channel, type Database, updateChannel } from '@parley/db'
 import type { Hints, WakeUps } from '@parley/queue'
+import type { ConversationNumbers } from './conversation-numbers.ts'
+import type { WorkerMetrics } from './metrics.ts'
 
 /** Everything a processor may use. Made once by main.ts, or by a test. */
 export type WorkerContext = {
@@ -10,8 +12,12 @@ export type WorkerContext = {
   hints: Hints
   wakeUps: WakeUps
   now: () => Date
+  /** For measuring how long something takes: never set back. */
+  monotonicMs: () => number
+  conversationNumbers: ConversationNumbers
+  metrics: WorkerMetrics
   logger: Logger
-  config: Pick<Config, 'PARLEY_ALLOW_PRIVATE_TARGETS'> & { PARLEY_SECRET_KEY: Buffer }
+  config: Pick<Config, 'PARLEY_ALLOW_PRIVATE_TARGETS' | 'PARLEY_LEDGER_DAYS'> & { PARLEY_SECRET_KEY: Buffer }
   connectorFor: (kind: string) => Connector
   fetch: typeof fetch
 }

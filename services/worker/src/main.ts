@@ -3,7 +3,10 @@ import { connectorFor, createEgressFetch } from '@parley/connectors'
 import { openDatabase } from '@parley/db'
 import { Hints, openWakeUps, type QueueBackend } from '@parley/queue'
 import type { WorkerContext } from './context.ts'
+import { ConversationNumbers } from './conversation-numbers.ts'
 import { beat } from './heartbeat.ts'
+import { createWorkerMetrics } from './metrics.ts'
+import { serveMetrics } from './metrics-server.ts'
 import { startWorker } from './start.ts'
 
 const GRACE_MS = 15_000
@@ -22,12 +25,28 @@ async function main(): Promise<void> {
     : { kind: 'postgres', url: config.DATABASE_DIRECT_URL ?? config.DATABASE_URL }
   const hints = new Hints(backend, { onLost: (queue, err) => logger.warn({ queue, err }, 'hint lost') })
   const wakeUps = openWakeUps(backend)
+  const metrics = createWorkerMetrics()
   const fetch = createEgressFetch(config.PARLEY_ALLOW_PRIVATE_TARGETS)
-  const ctx: WorkerContext = { db, hints, wakeUps, now: () => new Date(), logger, config, connectorFor, fetch }
+  const ctx: WorkerContext = {
+    db,
+    hints,
+    wakeUps,
+    now: () => new Date(),
+    monotonicMs: () => performance.now(),
+    conversationNumbers: new ConversationNumbers(db),
+    metrics,
+    logger,
+    config,
+    connectorFor,
+    fetch,
+  }
+  const port = config.PARLEY_WORKER_METRICS_PORT
+  const server = port === undefined ? undefined : await serveMetrics(metrics.registry, { port, host: config.HOST })
   const worker = startWorker(ctx, backend, config.WORKER_QUEUES, beat)
   logger.info({ queues: config.WORKER_QUEUES }, 'working')
   closeOnSignal(logger, async () => {
     await worker.close(GRACE_MS)
+    await server?.close()
     await Promise.allSettled([hints.close(), wakeUps.close()])
     await db.close()
   })

@@ -2,7 +2,7 @@ import type { Config } from '@parley/config'
 import { type QueueBackend, startWorkers, type WorkerDefinition } from '@parley/queue'
 import type { WorkerContext } from './context.ts'
 import { type Loop, startLoops } from './loops.ts'
-import { cleanUp, sweep } from './processors/housekeeping.ts'
+import { cleanUp, keepPartitions, sweep } from './processors/housekeeping.ts'
 import { ingest, ingestAfterwards } from './processors/ingest.ts'
 import { poll } from './processors/poll.ts'
 import { send } from './processors/send.ts'
@@ -19,13 +19,14 @@ export function startWorker(
 ) {
   const definitions: WorkerDefinition[] = [
     { queue: 'ingest', concurrency: 4, handle: ingest(ctx), afterwards: ingestAfterwards(ctx) },
-    { queue: 'poll', concurrency: 4, handle: poll(ctx) },
+    { queue: 'poll', concurrency: 16, handle: poll(ctx) },
     { queue: 'send', concurrency: 8, handle: send(ctx) },
   ]
   const loops: (Loop & { queue: string })[] = [
     { queue: 'sla', name: 'sla', everyMs: 1_000, run: slaTick(ctx) },
     { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
     { queue: 'housekeeping', name: 'clean-up', everyMs: HOUR_MS, run: cleanUp(ctx) },
+    { queue: 'housekeeping', name: 'partitions', everyMs: HOUR_MS, run: keepPartitions(ctx) },
     // Whatever the queues, every worker shows that its database answers.
     {
       queue: queues[0]!,

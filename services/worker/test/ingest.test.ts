@@ -1,10 +1,10 @@
 import { MalformedPayload } from '@parley/connectors'
 import type { ConnectorEvent } from '@parley/contracts'
-import { openDatabase } from '@parley/db'
+import { Database, lockChannelOrder, openDatabase } from '@parley/db'
 import { has } from '@parley/testing'
 import t from 'tap'
-import { ingest, ingestAfterwards } from '../src/processors/ingest.ts'
-import { at, comment, fakeConnector, openWorker } from './processing.ts'
+import { ingest, ingestAfterwards, type Turn } from '../src/processors/ingest.ts'
+import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 
 const statesOf = (rows: { payload: unknown; state: string; attempts: number }[]) =>
   Object.fromEntries(
@@ -32,7 +32,7 @@ t.test('an event that Postgres or our own code cannot take is parked, its neighb
       const good = ['g-1', 'g-2', 'g-3', 'g-4', 'g-5'].map(id => comment(id))
       const { throws: _, ...stored } = fields
       await worker.accept(channel, [...good.slice(0, 2), comment('poison', stored), ...good.slice(2)])
-      await ingest(worker.ctx)({ workspace_id: worker.workspace_id, channel_id: channel.id })
+      await drain(worker.ctx, { workspace_id: worker.workspace_id, channel_id: channel.id })
       t.same(statesOf(await worker.ledger()), {
         'g-1': ['done', 0],
         'g-2': ['done', 0],
@@ -60,8 +60,7 @@ t.test('a payload of another shape is parked at once, with the rest of its batch
   const worker = await openWorker(t, connector)
   const channel = await worker.addChannel()
   await worker.accept(channel, [comment('g-1'), comment('malformed'), comment('g-2')])
-  const { batches } = await ingest(worker.ctx)({ workspace_id: worker.workspace_id, channel_id: channel.id })
-  t.equal(batches, 1)
+  t.equal(await drain(worker.ctx, { workspace_id: worker.workspace_id, channel_id: channel.id }), 1)
   t.same(statesOf(await worker.ledger()), { 'g-1': ['done', 0], malformed: ['parked', 1], 'g-2': ['done', 0] })
   t.equal((await worker.log()).filter(type => type === 'event.parked').length, 1)
 })
@@ -79,8 +78,7 @@ t.test('a database that goes away uses up no attempts', async t => {
   const cut = () => worker.db.pool.query('select pg_terminate_backend($1)', [rows[0].pid])
   const blocker = await worker.db.pool.connect()
   await blocker.query('begin; lock table conversations in access exclusive mode')
-  const drain = ingest(ctx)(job)
-  const failed = drain.then(
+  const failed = drain(ctx, job).then(
     () => undefined,
     error => error,
   )
@@ -98,11 +96,11 @@ t.test('a database that goes away uses up no attempts', async t => {
   const hasty = openDatabase({ url: worker.url, poolSize: 1, statementTimeoutMs: 1_000 })
   t.teardown(() => hasty.close())
   await worker.db.inWorkspace(worker.workspace_id, async trx => {
-    await trx.selectFrom('workspaces').selectAll().forUpdate().execute()
+    await lockChannelOrder(trx, channel.id, 'alone')
     await t.rejects(ingest(worker.contextOn(hasty))(job), { code: '55P03' })
   })
   t.same(statesOf(await worker.ledger()), { 'g-1': ['pending', 0] })
-  await ingest(worker.ctx)(job)
+  await drain(worker.ctx, job)
   t.same(statesOf(await worker.ledger()), { 'g-1': ['done', 0] })
 })
 
@@ -118,9 +116,9 @@ t.test('two drains of a channel at once apply each event once, in order', async 
     ids.map(id => comment(id, { thread_key: `t-${id}` })),
   )
   const drains = [worker.ctx, worker.contextOn(other), worker.ctx, worker.contextOn(other)]
-  const drained = await Promise.all(drains.map(ctx => ingest(ctx)(job)))
+  const drained = await Promise.all(drains.map(ctx => drain(ctx, job)))
   t.equal(
-    drained.reduce((sum, { batches }) => sum + batches, 0),
+    drained.reduce((sum, batches) => sum + batches, 0),
     2,
     'two batches, whoever took them',
   )
@@ -141,22 +139,19 @@ t.test('only the event that failed is blamed, also when another drain has taken 
   const job = { workspace_id: worker.workspace_id, channel_id: channel.id }
   await worker.accept(channel, [comment('suspect')])
   // Between the failure and the blame, a newer worker applies the event, and another one comes in.
-  let calls = 0
-  const db = new Proxy(worker.db, {
-    get: (target, name) => {
-      if (name !== 'inWorkspace') return Reflect.get(target, name)
-      return async (...args: Parameters<typeof target.inWorkspace>) => {
-        calls += 1
-        if (calls === 2) {
-          broken = false
-          await ingest(worker.ctx)(job)
-          await worker.accept(channel, [comment('innocent')])
-        }
-        return target.inWorkspace(...args)
+  class Interrupted extends Database {
+    override async inWorkspace<T>(...[workspace_id, work]: Parameters<Database['inWorkspace']>): Promise<T> {
+      if (broken) {
+        broken = false
+        await drain(worker.ctx, job)
+        await worker.accept(channel, [comment('innocent')])
       }
-    },
-  })
-  await ingest(worker.contextOn(db))(job)
+      return super.inWorkspace(workspace_id, work) as Promise<T>
+    }
+  }
+  const db = new Interrupted({ url: worker.url })
+  t.teardown(() => db.close())
+  await drain(worker.contextOn(db), job)
   t.same(statesOf(await worker.ledger()), { suspect: ['done', 0], innocent: ['done', 0] })
 })
 
@@ -164,16 +159,16 @@ t.test('a hint dropped while a drain ran is made good, and none is given when al
   const worker = await openWorker(t, fakeConnector())
   const channel = await worker.addChannel()
   const job = { workspace_id: worker.workspace_id, channel_id: channel.id }
-  const ended = { batches: 1, busy: false }
+  const ended: Turn = { batches: 1, ended: 'empty' }
   await ingestAfterwards(worker.ctx)(job, ended)
   t.same(worker.hints, [])
   await worker.accept(channel, [comment('late')])
   await ingestAfterwards(worker.ctx)(job, ended)
   t.same(worker.hints, [{ queue: 'ingest', job }])
-  await ingestAfterwards(worker.ctx)(job, { batches: 0, busy: true })
+  await ingestAfterwards(worker.ctx)(job, { batches: 0, ended: 'taken' })
   t.equal(worker.hints.length, 1, 'the drain that was at work looks for itself')
   worker.clock.now = at('09:00:05')
-  await ingest(worker.ctx)(job)
+  await drain(worker.ctx, job)
   await ingestAfterwards(worker.ctx)(job, ended)
   t.equal(worker.hints.length, 1)
 })

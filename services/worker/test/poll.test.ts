@@ -11,13 +11,17 @@ type Poll = (channel: ConnectedChannel, cursor: Record<string, unknown> | null) 
 /** A worker whose network answers with `answer.poll`, and a channel that is due. */
 async function setUp(t: Parameters<typeof openWorker>[0], answer: { poll: Poll }) {
   const worker = await openWorker(t, fakeConnector({ poll: (channel, cursor) => answer.poll(channel, cursor) }))
-  const channel = await worker.addChannel()
+  const channel = await worker.addChannel({ next_poll_at: worker.clock.now })
   const job = { workspace_id: worker.workspace_id, channel_id: channel.id }
   return { worker, channel, job, pollNow: () => poll(worker.ctx)(job) }
 }
 
 const page = (number: number, more: boolean): PollPage => ({
-  events: [1, 2].map(item => ({ dedup_key: `${number}-${item}`, payload: comment(`m-${number}-${item}`) })),
+  events: [1, 2].map(item => ({
+    dedup_key: `${number}-${item}`,
+    thread_key: 't-1',
+    payload: comment(`m-${number}-${item}`),
+  })),
   cursor: { page: number },
   more,
 })
@@ -125,11 +129,13 @@ t.test('failures come back ever later, and the third is reported once', async t 
   answer.poll = () => Promise.reject(new NetworkUnavailable('The network asks to wait.', retry_at))
   worker.clock.now = (await worker.channelNow(channel)).next_poll_at!
   await pollNow()
-  has(t, await worker.channelNow(channel), { next_poll_at: retry_at, status_reason: 'The network asks to wait.' })
+  const asked = await worker.channelNow(channel)
+  has(t, asked, { resume_at: retry_at, status_reason: 'The network asks to wait.' })
+  t.ok(asked.next_poll_at! >= retry_at, 'not before that')
   answer.poll = async () => page(1, false)
-  worker.clock.now = retry_at
+  worker.clock.now = asked.next_poll_at!
   await pollNow()
-  has(t, await worker.channelNow(channel), { poll_failures: 0, status_reason: null })
+  has(t, await worker.channelNow(channel), { poll_failures: 0, status_reason: null, resume_at: null })
 })
 
 t.test('a network that lets us in no more disables the channel, which is then left alone', async t => {

@@ -2,12 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { createLogger } from '@parley/config'
 import type { Connector } from '@parley/connectors'
 import type { ChannelJob, ConnectorEvent, SendJob } from '@parley/contracts'
-import { acceptInbound, channelContext, queueReply, seal } from '@parley/core'
+import { acceptInbound, channelContext, ledgerEntries, queueReply, seal } from '@parley/core'
 import { type Channel, type Database, findChannel, insertChannel, listUsers, type Trx } from '@parley/db'
 import type { Hints } from '@parley/queue'
 import { firstWorkspace, TEST_SECRET_KEY, testDatabase } from '@parley/testing'
 import type { Test } from 'tap'
 import type { WorkerContext } from '../src/context.ts'
+import { ConversationNumbers } from '../src/conversation-numbers.ts'
+import { createWorkerMetrics } from '../src/metrics.ts'
+import { ingest } from '../src/processors/ingest.ts'
 
 export const at = (time: string) => new Date(`2026-03-02T${time}Z`)
 const CONNECTED = at('08:00:00')
@@ -40,14 +43,26 @@ export const comment = (external_id: string, fields: Record<string, unknown> = {
   visibility: 'public',
   author: { external_id: 'ana', handle: 'ana', display_name: null, avatar_url: null },
   text: `the text of ${external_id}`,
+  html: null,
+  text_marks: [],
   subject: null,
   permalink: null,
   occurred_at: at('09:00:00').toISOString(),
   version_at: at('09:00:00').toISOString(),
   from_us: false,
+  send_token: null,
   reply_context: null,
   ...fields,
 })
+
+/** Drains a channel turn by turn until nothing is left of it, or others have it. Returns how many batches it took. */
+export async function drain(ctx: WorkerContext, job: ChannelJob): Promise<number> {
+  for (let batches = 0; ; ) {
+    const turn = await ingest(ctx)(job)
+    batches += turn.batches
+    if (turn.ended !== 'time') return batches
+  }
+}
 
 /** A worker's context on a database of the test's own; `clock.now` is what time it is. */
 export async function openWorker(t: Test, connector: Connector) {
@@ -60,11 +75,17 @@ export async function openWorker(t: Test, connector: Connector) {
   const hint = (queue: string) => (job: ChannelJob | SendJob) => void hints.push({ queue, job })
   const contextOn = (database: Database): WorkerContext => ({
     db: database,
-    hints: { ingest: hint('ingest'), poll: hint('poll'), send: hint('send') } as unknown as Hints,
+    hints: {
+      ...{ ingest: hint('ingest'), poll: hint('poll'), send: hint('send') },
+      repeat: (queue: string, job: ChannelJob | SendJob) => hint(queue)(job),
+    } as unknown as Hints,
     wakeUps: { publish: id => void woken.push(id), subscribe: () => {}, close: async () => {} },
     now: () => clock.now,
+    monotonicMs: () => performance.now(),
+    conversationNumbers: new ConversationNumbers(database),
+    metrics: createWorkerMetrics(),
     logger: createLogger('silent', 'worker'),
-    config: { PARLEY_ALLOW_PRIVATE_TARGETS: [], PARLEY_SECRET_KEY: TEST_SECRET_KEY },
+    config: { PARLEY_ALLOW_PRIVATE_TARGETS: [], PARLEY_LEDGER_DAYS: 30, PARLEY_SECRET_KEY: TEST_SECRET_KEY },
     connectorFor: () => connector,
     fetch: () => Promise.reject(new Error('no network in this test')),
   })
@@ -93,12 +114,24 @@ export async function openWorker(t: Test, connector: Connector) {
     run(trx =>
       acceptInbound(
         trx,
-        channel.id,
-        payloads.map(payload => ({ dedup_key: randomUUID(), payload })),
-        clock.now,
+        ledgerEntries(
+          channel.id,
+          payloads.map(payload => ({ dedup_key: randomUUID(), thread_key: null, payload })),
+          'webhook',
+          clock.now,
+        ),
       ),
     )
-  const ledger = () => run(trx => trx.selectFrom('inbound_events').selectAll().orderBy('id').execute())
+  const ledger = () =>
+    run(trx =>
+      trx
+        .selectFrom('inbound_events as e')
+        .innerJoin('inbound_payloads as p', 'p.id', 'e.id')
+        .selectAll('e')
+        .select('p.payload')
+        .orderBy('e.id')
+        .execute(),
+    )
   const messages = () => run(trx => trx.selectFrom('messages').selectAll().orderBy('id').execute())
   const log = () =>
     run(async trx => (await trx.selectFrom('events').select('type').orderBy('seq').execute()).map(row => row.type))

@@ -10,9 +10,8 @@ import {
 import { findLatestAttempt, findMessage, type Message, openDatabase, updateChannel } from '@parley/db'
 import { has } from '@parley/testing'
 import t, { type Test } from 'tap'
-import { ingest } from '../src/processors/ingest.ts'
 import { send } from '../src/processors/send.ts'
-import { at, comment, fakeConnector, openWorker } from './processing.ts'
+import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 
 /** What a network does when it is called; each call is counted under its name. */
 type Network = {
@@ -59,7 +58,7 @@ async function setUp(t: Test, network: Network, fields: Partial<Connector> = {})
   const worker = await openWorker(t, connector)
   const channel = await worker.addChannel()
   await worker.accept(channel, [comment('m-1')])
-  await ingest(worker.ctx)({ workspace_id: worker.workspace_id, channel_id: channel.id })
+  await drain(worker.ctx, { workspace_id: worker.workspace_id, channel_id: channel.id })
   worker.clock.now = at('09:05:00')
   const reply = await worker.reply()
   const now = async (message: Message = reply) => (await worker.run(trx => findMessage(trx, message.id)))!

@@ -2,9 +2,8 @@ import { createCalendar, createPolicy } from '@parley/core'
 import { updateInbox } from '@parley/db'
 import { has } from '@parley/testing'
 import t from 'tap'
-import { ingest } from '../src/processors/ingest.ts'
 import { slaTick } from '../src/processors/sla.ts'
-import { at, comment, fakeConnector, openWorker } from './processing.ts'
+import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 
 t.test('a tick records the breaches that have come due, at their due times, and wakes who reads', async t => {
   const worker = await openWorker(t, fakeConnector())
@@ -28,7 +27,7 @@ t.test('a tick records the breaches that have come due, at their due times, and 
   asked[0]!.occurred_at = at('09:05:00').toISOString()
   worker.clock.now = at('09:06:00')
   await worker.accept(channel, asked)
-  await ingest(worker.ctx)({ workspace_id: worker.workspace_id, channel_id: channel.id })
+  await drain(worker.ctx, { workspace_id: worker.workspace_id, channel_id: channel.id })
   const clocks = () => worker.run(trx => trx.selectFrom('sla_clocks').selectAll().execute())
   const tick = slaTick(worker.ctx)
   worker.woken.length = 0

@@ -1,16 +1,28 @@
 import {
+  deleteClosedEvents,
+  deleteDuplicateCounts,
   deleteStoredAnswers,
+  dropPayloadPartitions,
+  ensurePayloadPartitions,
   listChannelsToPoll,
   listChannelsWithPending,
   listRepliesToAttempt,
   listWorkspaceIds,
+  type Trx,
 } from '@parley/db'
 import type { WorkerContext } from '../context.ts'
 
 const BATCH = 1_000
 /** Events younger than this have a hint of their own on its way. */
 const GRACE_MS = 2_000
-const KEEP_ANSWERS_MS = 7 * 24 * 3600 * 1000
+const DAY_MS = 24 * 3600 * 1000
+const KEEP_ANSWERS_MS = 7 * DAY_MS
+/** Today and a week ahead: as long may housekeeping stand still before payloads land in the default partition. */
+const PARTITION_DAYS = 8
+/** In one transaction, so that none is long. */
+const FORGET_BATCH = 5_000
+/** A turn that is due for so long had a hint that did not run: that one is not believed in any more. */
+const OVERDUE_MS = 10_000
 
 /**
  * Hints again whatever is undone in Postgres. Any number of workers may sweep at once; a flushed or absent queue
@@ -27,16 +39,45 @@ export function sweep(ctx: WorkerContext) {
     }))
     for (const job of work.channels) ctx.hints.repeat('ingest', job)
     for (const job of work.replies) ctx.hints.repeat('send', job)
-    for (const job of work.polls) ctx.hints.repeat('poll', job)
+    for (const { due_at, ...job } of work.polls) {
+      // Repeated hints are held apart by ten seconds, which is longer than the rounds of some channels.
+      if (now.getTime() - due_at.getTime() < OVERDUE_MS) ctx.hints.poll(job)
+      else ctx.hints.repeat('poll', job)
+    }
   }
 }
 
-/** Forgets what is kept for a time only: answers stored for idempotency keys. */
+/**
+ * Forgets what is kept for a time only: answers stored for idempotency keys, and what the ledger holds of events that
+ * were closed long ago. Several workers at it share the work.
+ */
 export function cleanUp(ctx: WorkerContext) {
   return async (): Promise<void> => {
-    const before = new Date(ctx.now().getTime() - KEEP_ANSWERS_MS)
+    const answersBefore = new Date(ctx.now().getTime() - KEEP_ANSWERS_MS)
+    const ledgerBefore = oldestKept(ctx)
     for (const workspace_id of await ctx.db.asSystem(listWorkspaceIds)) {
-      await ctx.db.inWorkspace(workspace_id, trx => deleteStoredAnswers(trx, before))
+      await ctx.db.inWorkspace(workspace_id, trx => deleteStoredAnswers(trx, answersBefore))
+      for (const forget of [deleteClosedEvents, deleteDuplicateCounts]) {
+        await inBatches(ctx, workspace_id, trx => forget(trx, ledgerBefore, FORGET_BATCH))
+      }
     }
   }
+}
+
+/** Makes the payload partitions of the days to come, and drops those of days that are past and done. */
+export function keepPartitions(ctx: WorkerContext) {
+  return async (): Promise<void> => {
+    await ctx.db.maintain(trx => ensurePayloadPartitions(trx, ctx.now(), PARTITION_DAYS))
+    await ctx.db.maintain(trx => dropPayloadPartitions(trx, oldestKept(ctx)))
+  }
+}
+
+const oldestKept = (ctx: WorkerContext) => new Date(ctx.now().getTime() - ctx.config.PARLEY_LEDGER_DAYS * DAY_MS)
+
+async function inBatches(
+  ctx: WorkerContext,
+  workspace_id: string,
+  forget: (trx: Trx) => Promise<number>,
+): Promise<void> {
+  while ((await ctx.db.inWorkspaceByKeys(workspace_id, forget)) === FORGET_BATCH);
 }

@@ -56,11 +56,12 @@ async function sendQueued(ctx: WorkerContext, task: Extract<SendTask, { task: 's
   const { message, channel } = task
   const prepared = await prepare(ctx, task)
   if (!prepared) return 'not_prepared'
-  const begin = () =>
-    ctx.db.inWorkspace(message.workspace_id, trx => beginSendAttempt(trx, message.id, prepared, ctx.now()))
-  const attempt = await begin()
-  if (!attempt) return 'not_queued'
   const connector = ctx.connectorFor(channel.kind)
+  const expected_id = connector.expectedId?.(prepared) ?? null
+  const attempt = await ctx.db.inWorkspace(message.workspace_id, trx =>
+    beginSendAttempt(trx, message.id, prepared, expected_id, ctx.now()),
+  )
+  if (!attempt) return 'not_queued'
   const outcome = await callNetwork(ctx, connector, channel, prepared)
   return finish(ctx, channel, attempt, outcome, connector)
 }

@@ -1,0 +1,65 @@
+import type { NormalisedEvent } from '@parley/core'
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+
+/** A batch whose transaction has committed: what it claimed and did not apply it has parked. */
+export type CommittedBatch = { events: NormalisedEvent[]; claimed: number; duration_ms: number }
+
+export type WorkerMetrics = ReturnType<typeof createWorkerMetrics>
+
+/** What Prometheus reads at a worker's /metrics. */
+export function createWorkerMetrics() {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  const ingestLag = new Histogram({
+    name: 'parley_ingest_lag_seconds',
+    help: 'From receiving an event to its place in the inbox',
+    buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600],
+    registers,
+  })
+  const networkLag = new Histogram({
+    name: 'parley_network_lag_seconds',
+    help: 'From what somebody wrote to our receiving it, by the clock of the network',
+    buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 15, 30, 60, 300, 900, 3600, 86_400],
+    registers,
+  })
+  const events = new Counter({
+    name: 'parley_ingest_events_total',
+    help: 'Events taken from the ledger: applied, ignored or parked',
+    labelNames: ['outcome'],
+    registers,
+  })
+  const batchEvents = new Histogram({
+    name: 'parley_ingest_batch_events',
+    help: 'Events in one batch',
+    buckets: [1, 2, 5, 10, 25, 50, 100, 250, 500],
+    registers,
+  })
+  const batchSeconds = new Histogram({
+    name: 'parley_ingest_batch_seconds',
+    help: 'From claiming a batch to its commit',
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    registers,
+  })
+  return {
+    registry,
+    observeBatch: (batch: CommittedBatch, now: Date): void => {
+      batchEvents.observe(batch.claimed)
+      batchSeconds.observe(batch.duration_ms / 1000)
+      let ignored = 0
+      for (const { event, received_at } of batch.events) {
+        ingestLag.observe(secondsBetween(received_at, now))
+        if (event.type === 'message') networkLag.observe(secondsBetween(new Date(event.occurred_at), received_at))
+        if (event.type === 'ignored') ignored += 1
+      }
+      events.inc({ outcome: 'applied' }, batch.events.length - ignored)
+      events.inc({ outcome: 'ignored' }, ignored)
+      events.inc({ outcome: 'parked' }, batch.claimed - batch.events.length)
+    },
+    /** An event that was parked by itself, after it had failed alone. */
+    countParked: (): void => events.inc({ outcome: 'parked' }),
+  }
+}
+
+/** Never negative: a network's clock may be ahead of ours. */
+const secondsBetween = (from: Date, to: Date) => Math.max(0, (to.getTime() - from.getTime()) / 1000)
