@@ -53,9 +53,11 @@ export const TEST_SECRET_KEY = Buffer.alloc(32, 7)
 /** Starts an API on a free port and waits until it listens. */
 export async function startApi(t: Test, env: Record<string, string>): Promise<Service & { url: string }> {
   const service = startService(t, 'api', { ...env, PORT: '0' })
-  const port = await until('the API listens', async () => {
+  const ask = async () => {
     if (service.process.exitCode !== null) throw new Error(`the API ended: ${service.output()}`)
     return /"address":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(service.output())?.[1]
-  })
+  }
+  // Beside other test files on two cores a start has taken half a minute.
+  const port = await until('the API listens', ask, 90_000)
   return { ...service, url: `http://127.0.0.1:${port}` }
 }

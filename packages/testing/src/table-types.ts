@@ -1,13 +1,17 @@
 import { execFile } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import pg from 'pg'
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 export const TABLE_TYPES = `${ROOT}packages/db/src/tables.generated.ts`
+const COLUMN_TYPES = `${ROOT}packages/db/src/column-types.generated.ts`
 
 /** Columns whose check constraint is a list of words that the domain names. */
 const WORDS = {
   'api_keys.role': 'Role',
+  'backfills.state': 'BackfillState',
   'channels.kind': 'ChannelKind',
   'channels.status': 'ChannelStatus',
   'conversations.status': 'ConversationStatus',
@@ -21,9 +25,12 @@ const WORDS = {
   'users.role': 'Role',
 }
 
-const WITH_DEFAULT = new Set(['conversations.status', 'sla_clocks.state'])
+const WITH_DEFAULT = new Set(['backfills.state', 'conversations.status', 'sla_clocks.state'])
 
-/** Runs kysely-codegen on a migrated database: writes the table types, or with `verify` fails when they differ. */
+/**
+ * Writes the types of a migrated database's tables, as TypeScript (by kysely-codegen) and as PostgreSQL names them; with
+ * `verify` fails when they differ from what is written.
+ */
 export async function writeTableTypes(url: string, options: { verify: boolean }): Promise<void> {
   const columns = Object.fromEntries(
     Object.entries(WORDS).map(([column, word]) => {
@@ -42,7 +49,7 @@ export async function writeTableTypes(url: string, options: { verify: boolean })
         '--include-pattern',
         'public.*',
         '--exclude-pattern',
-        'schema_migrations',
+        '{schema_migrations,inbound_payloads_*}',
       ],
       ...['--type-mapping', JSON.stringify({ int8: 'number', xid8: 'string', json: 'unknown' })],
       ...['--overrides', JSON.stringify({ columns })],
@@ -50,4 +57,22 @@ export async function writeTableTypes(url: string, options: { verify: boolean })
     ],
     { cwd: ROOT },
   )
+  const columnTypes = await readColumnTypes(url)
+  if (!options.verify) await writeFile(COLUMN_TYPES, columnTypes)
+  else if ((await readFile(COLUMN_TYPES, 'utf8')) !== columnTypes) throw new Error(`${COLUMN_TYPES} is not up to date`)
+}
+
+async function readColumnTypes(url: string): Promise<string> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const { rows } = await client.query<{ name: string; columns: string[] }>(`
+    select c.relname as name,
+      array_agg(format('    %s: ''%s'',', a.attname, format_type(a.atttypid, null)) order by a.attname) as columns
+    from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+    where c.relkind in ('r', 'p') and not c.relispartition and c.relnamespace = 'public'::regnamespace
+      and c.relname <> 'schema_migrations'
+    group by c.relname order by c.relname`)
+  await client.end()
+  const tables = rows.map(({ name, columns }) => `  ${name}: {\n${columns.join('\n')}\n  },`)
+  return `// Written by \`npm run db:types\` from a migrated database; never edited.\nexport const COLUMN_TYPES = {\n${tables.join('\n')}\n} as const\n`
 }
