@@ -82,7 +82,7 @@ async function postEvents(
   await withClient(deployment.databaseUrl, async client => {
     const { rows } = await client.query('select count(*)::int as stored from inbound_events')
     if (rows[0].stored !== count) throw new Error(`${count} events were acknowledged, ${rows[0].stored} are stored`)
-    await client.query('truncate inbound_events')
+    await client.query('truncate inbound_events, inbound_payloads')
   })
   return result
 }

@@ -27,6 +27,17 @@ export class Cleanup {
   }
 }
 
+/** Gives `work` what it needs for a while, and ends that with it, or with everything else if that comes first. */
+export async function within<T>(outer: Cleanup, work: (inner: Cleanup) => Promise<T>): Promise<T> {
+  const inner = new Cleanup()
+  outer.defer(() => inner.run())
+  try {
+    return await work(inner)
+  } finally {
+    await inner.run()
+  }
+}
+
 /** Ctrl-C and SIGTERM clean up and end the process with the shell's code for them. */
 export function cleanUpOnSignal(cleanup: Cleanup): void {
   const end = (signal: 'SIGINT' | 'SIGTERM') => {

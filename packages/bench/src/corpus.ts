@@ -33,6 +33,9 @@ const PHRASES = [
   'Love it 😍🎉👩‍👩‍👧 but the zip is broken… ',
 ]
 
+/** What customers write: one text of each language first. */
+export const TEXTS = PHRASES.map((_, first) => textOf(first))
+
 export function createCorpus({ name, count, startedAt }: Corpus): CorpusMessage[] {
   const random = randomNumbers(`${name}`)
   const pick = (size: number) => Math.floor(random() * size)
@@ -51,7 +54,7 @@ export function createCorpus({ name, count, startedAt }: Corpus): CorpusMessage[
       thread_id: thread.id,
       opens,
       author: { platform_id: `${name}-author-${author}`, handle: `author${author}`, name: `Zoë Müller ${author}` },
-      text: textOf(pick(PHRASES.length)),
+      text: TEXTS[pick(TEXTS.length)]!,
       created_at: new Date(Math.floor(startedAt / 1000 + index / PER_SECOND) * 1000).toISOString(),
     })
   }

@@ -1,7 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { prepareAccept } from './accept.ts'
+import { prepareBacklog } from './backlog.ts'
 import { Cleanup, cleanUpOnSignal } from './cleanup.ts'
+import { prepareFairness } from './fairness.ts'
+import { prepareHistory } from './history.ts'
 import { prepareIngest } from './ingest.ts'
 import { prepareList } from './list.ts'
 import { estimateSeconds, HELP, type Options, type Part, readOptions } from './options.ts'
@@ -11,10 +14,9 @@ import { createRecorder, type Recorder } from './recorder.ts'
 import { toJson, toTable } from './report.ts'
 import { startServers } from './servers.ts'
 
-const AGAINST_PGBENCH: Record<Part, RatioKey[]> = {
+const AGAINST_PGBENCH: Partial<Record<Part, RatioKey[]>> = {
   accept: ['accept_events_vs_pgbench', 'accept_batch_events_vs_pgbench'],
   ingest: ['ingest_vs_pgbench'],
-  list: [],
 }
 
 type Measurement = (run: number, record: Recorder) => Promise<void>
@@ -41,13 +43,16 @@ async function main(args: string[]): Promise<void> {
 async function measureAll(options: Options, cleanup: Cleanup): Promise<void> {
   const servers = await startServers(cleanup, say)
   const record = createRecorder()
-  const wantsPgbench = options.parts.some(part => AGAINST_PGBENCH[part].length > 0)
+  const wantsPgbench = options.parts.some(part => AGAINST_PGBENCH[part])
   if (wantsPgbench) say('filling the tables of pgbench')
   const pgbench = wantsPgbench ? await preparePgbench(cleanup, servers) : undefined
   const prepare: Record<Part, (services: Cleanup) => Promise<Measurement>> = {
     accept: services => prepareAccept(services, servers, pgbench),
     ingest: services => prepareIngest(services, servers, pgbench),
     list: services => prepareList(services, servers),
+    fairness: services => prepareFairness(services, servers, options.messages),
+    history: services => prepareHistory(services, servers, say, options.messages),
+    backlog: services => prepareBacklog(services, servers, say, options.messages),
   }
   for (const part of options.parts) {
     // A part's services end with it: nothing idle runs beside what is measured.
@@ -60,7 +65,7 @@ async function measureAll(options: Options, cleanup: Cleanup): Promise<void> {
       await measure(run, record)
     }
     await services.run()
-    if (!pgbench) for (const key of AGAINST_PGBENCH[part]) record.notRun(key, NO_PGBENCH)
+    if (!pgbench) for (const key of AGAINST_PGBENCH[part] ?? []) record.notRun(key, NO_PGBENCH)
   }
   process.stdout.write(`\n${availableParallelism()} cores, ${servers.description}\n\n${toTable(record.results)}`)
   if (options.json) await writeFile(options.json, `${JSON.stringify(toJson(record.results), null, 2)}\n`)

@@ -3,7 +3,7 @@ export type Better = 'higher' | 'lower'
 /** What a ratio is held against; a bar of null means that it is only shown. */
 export type Rule = { bar: number | null; better: Better; meaning: string }
 
-/** Every ratio this benchmark takes. The keys are an interface: whoever reads the JSON knows them. */
+/** Every ratio this benchmark takes, and one size. The keys are an interface: whoever reads the JSON knows them. */
 export const RULES = {
   accept_events_vs_pgbench: {
     bar: null,
@@ -39,6 +39,21 @@ export const RULES = {
     bar: null,
     better: 'lower',
     meaning: 'p50 of GET /v1/conversations / p50 of SELECT 1',
+  },
+  fairness_lag: {
+    bar: 3,
+    better: 'lower',
+    meaning: "p50 of a quiet channel's lag while another drains 100 000 events / p50 of its lag alone",
+  },
+  ingest_history_slowdown: {
+    bar: 1.3,
+    better: 'lower',
+    meaning: 'messages per second with 10 thousand stored / with 5 million stored',
+  },
+  worker_rss_mb: {
+    bar: 200,
+    better: 'lower',
+    meaning: 'the most memory, in MB, that a worker takes while it drains a million events',
   },
 } satisfies Record<string, Rule>
 

@@ -57,5 +57,20 @@ t.test('options that make no sense are refused with a sentence', async t => {
   t.same(readOptions(['--only', 'list', '--runs', '3']).parts, ['list'])
   t.throws(() => readOptions(['--only', 'everything']), /accept, ingest, list/)
   t.throws(() => readOptions(['--runs', '0']), /whole number/)
+  t.throws(() => readOptions(['--messages', '5000']), /goes with --only fairness/)
+  t.throws(() => readOptions(['--only', 'history', '--messages', 'many']), /whole number/)
   t.ok(estimateSeconds({ parts: ['list'], runs: 2 }) < estimateSeconds({ parts: ['accept'], runs: 2 }))
+})
+
+t.test('parts that take minutes run once, and only when they are named', async t => {
+  t.same(readOptions([]).parts, ['accept', 'ingest', 'list', 'fairness'])
+  t.equal(readOptions([]).runs, 5)
+  t.same(readOptions(['--only', 'history', '--messages', '50000']), {
+    parts: ['history'],
+    runs: 1,
+    messages: 50_000,
+    json: undefined,
+    help: false,
+  })
+  t.equal(readOptions(['--only', 'backlog', '--runs', '2']).runs, 2)
 })

@@ -67,18 +67,25 @@ async function describe(postgresUrl: string, redisUrl: string | undefined): Prom
   return `PostgreSQL ${version} (${pairs.join(', ')}), queue ${redisUrl ? 'in Redis' : 'in Postgres'}, Node ${process.version}`
 }
 
-/** A real API, and on demand a worker, on a database of their own. */
-export type Deployment = {
+export type BenchDatabase = {
+  name: string
   databaseUrl: string
-  apiUrl: URL
   /** Of an administrator of the one workspace. */
   apiKey: string
   workspace_id: string
   inbox_id: string
 }
 
+type Service = 'api' | 'worker'
+
+/** A real API, and on demand a worker, on a database of their own. */
+export type Deployment = BenchDatabase & {
+  apiUrl: URL
+  pids: Partial<Record<Service, number>>
+}
+
 /** Makes a migrated database with its first workspace. */
-export async function createDatabase(servers: Servers, name: string) {
+export async function createDatabase(servers: Servers, name: string): Promise<BenchDatabase> {
   await withClient(servers.postgresUrl(), client => client.query(`create database ${name}`))
   const databaseUrl = servers.postgresUrl(name)
   await migrate(databaseUrl)
@@ -87,7 +94,12 @@ export async function createDatabase(servers: Servers, name: string) {
   const db = openDatabase({ url: databaseUrl, poolSize: 1 })
   const workspace = await bootstrapWorkspace(db, apiKey, new Date())
   await db.close()
-  return { databaseUrl, apiKey, ...workspace! }
+  return { name, databaseUrl, apiKey, ...workspace! }
+}
+
+/** Removes a database that nothing uses any more. */
+export async function dropDatabase(servers: Servers, { name }: BenchDatabase): Promise<void> {
+  await withClient(servers.postgresUrl(), client => client.query(`drop database ${name} with (force)`))
 }
 
 /** Starts the services as production does, each a process of its own, on a database that this makes. */
@@ -95,9 +107,18 @@ export async function deploy(
   cleanup: Cleanup,
   servers: Servers,
   name: string,
-  services: ('api' | 'worker')[],
+  services: Service[],
 ): Promise<Deployment> {
-  const database = await createDatabase(servers, name)
+  return startServices(cleanup, servers, await createDatabase(servers, name), services)
+}
+
+/** Starts services on a database that is there already. */
+export async function startServices(
+  cleanup: Cleanup,
+  servers: Servers,
+  database: BenchDatabase,
+  services: Service[],
+): Promise<Deployment> {
   const env = {
     DATABASE_URL: database.databaseUrl,
     ...(servers.redisUrl ? { REDIS_URL: servers.redisUrl } : {}),
@@ -105,25 +126,31 @@ export async function deploy(
     NODE_ENV: 'production',
     PORT: '0',
   }
-  const started = await Promise.all(services.map(service => startService(cleanup, servers, name, service, env)))
-  const address = started.find(match => match[1])?.[1]
-  return { ...database, apiUrl: new URL(address!) }
+  const started = await Promise.all(
+    services.map(service => startService(cleanup, servers, database.name, service, env)),
+  )
+  const address = started.find(({ logged }) => logged[1])?.logged[1]
+  return {
+    ...database,
+    apiUrl: new URL(address!),
+    pids: Object.fromEntries(services.map((service, index) => [service, started[index]!.pid])),
+  }
 }
 
 async function startService(
   cleanup: Cleanup,
   servers: Servers,
   name: string,
-  service: 'api' | 'worker',
+  service: Service,
   env: Record<string, string>,
-): Promise<RegExpExecArray> {
+): Promise<{ logged: RegExpExecArray; pid: number }> {
   const log = join(servers.folder, `${name}-${service}.log`)
   // PARLEY_BENCH_NODE_OPTIONS: for a profile, such as --cpu-prof --cpu-prof-dir=/tmp/profiles
   const nodeOptions = process.env.PARLEY_BENCH_NODE_OPTIONS?.split(' ') ?? []
   const args = [...nodeOptions, join(ROOT, `services/${service}/dist/main.js`)]
   const started = await startProgram(cleanup, process.execPath, args, { log, env, cwd: ROOT })
   const ready = service === 'api' ? /"address":"(http:[^"]+)"/ : /"msg":"working"/
-  return untilLogged(started!, log, ready)
+  return { logged: await untilLogged(started!, log, ready), pid: started!.process.pid! }
 }
 
 async function untilLogged({ process: child }: Started, log: string, pattern: RegExp): Promise<RegExpExecArray> {
