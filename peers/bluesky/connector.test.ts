@@ -243,12 +243,14 @@ test('an edited post is a new event of the same message', async t => {
   t.ok(edited!.message.version_at > before.version_at)
 })
 
-test('what a stranger hides in a post arrives in a form that can be stored', async t => {
+test('what a stranger hides in a post is kept as it came and does not harm the message', async t => {
   const hostile = await post(ana, '@brand.test harmless', { hidden: { 'x\0y': 'a\0b' } })
   await network.flush()
   const { events } = await poll(channel, null, contextFor(channel))
   const event = events.find(({ dedup_key }) => dedup_key.startsWith(hostile.uri))
-  t.match(event?.payload, { notification: { record: { hidden: { 'x\uFFFDy': 'a\uFFFDb' } } } })
+  t.match(event?.payload, { notification: { record: { hidden: { 'x\0y': 'a\0b' } } } })
+  const message = blueskyConnector.normalise(channel, event?.payload, new Date())
+  t.match(message, { type: 'message', text: '@brand.test harmless' })
 })
 
 test('a page cursor the network cannot read starts over', async t => {
