@@ -66,6 +66,6 @@ async function measure(
       return measureIngest(services, servers, deployment, channel, corpus, createCorpus(corpus))
     }
     await ingest(`${name}-warm-up`, WARM_UP)
-    return MESSAGES / (await ingest(name, MESSAGES))
+    return MESSAGES / (await ingest(name, MESSAGES)).seconds
   })
 }

@@ -146,7 +146,7 @@ async function startService(
 ): Promise<{ logged: RegExpExecArray; pid: number }> {
   const log = join(servers.folder, `${name}-${service}.log`)
   // PARLEY_BENCH_NODE_OPTIONS: for a profile, such as --cpu-prof --cpu-prof-dir=/tmp/profiles
-  const nodeOptions = process.env.PARLEY_BENCH_NODE_OPTIONS?.split(' ') ?? []
+  const nodeOptions = (process.env.PARLEY_BENCH_NODE_OPTIONS ?? '').split(' ').filter(Boolean)
   const args = [...nodeOptions, join(ROOT, `services/${service}/dist/main.js`)]
   const started = await startProgram(cleanup, process.execPath, args, { log, env, cwd: ROOT })
   const ready = service === 'api' ? /"address":"(http:[^"]+)"/ : /"msg":"working"/

@@ -6,6 +6,7 @@ import {
   closeInboundEvents,
   findParents,
   findTombstones,
+  type IdentityProfile,
   insertConversations,
   insertMessages,
   insertTombstones,
@@ -15,6 +16,7 @@ import {
   lockKnownMessages,
   type NewEvent,
   type Trx,
+  updateIdentityProfiles,
 } from '@parley/db'
 import { answerNatively } from './answer-natively.ts'
 import { applyDeletions } from './apply-deletions.ts'
@@ -51,9 +53,14 @@ export async function applyInbound(
   const deletions = readDeletions(batch, channel.id)
   // Before the messages, so that one which is deleted in the same batch is never seen: nobody waits for its answer.
   await insertTombstones(trx, deletions)
-  const events = await applyMessages(trx, channel, batch, nextNumber, now)
+  const { events, described } = await applyMessages(trx, channel, batch, nextNumber, now)
   events.push(...(await applyDeletions(trx, channel, deletions, now)))
-  await Promise.all([appendEvents(trx, events), closeInboundEvents(trx, channel.id, readClosed(batch), now)])
+  await Promise.all([
+    appendEvents(trx, events),
+    closeInboundEvents(trx, channel.id, readClosed(batch), now),
+    // Last: authors write in many threads, and another lane's drain waits for whom this one has changed.
+    updateIdentityProfiles(trx, described, now),
+  ])
 }
 
 async function applyMessages(
@@ -62,14 +69,14 @@ async function applyMessages(
   batch: NormalisedEvent[],
   nextNumber: () => number,
   now: Date,
-): Promise<NewEvent[]> {
+): Promise<{ events: NewEvent[]; described: IdentityProfile[] }> {
   const arrivals = readArrivals(batch)
-  if (arrivals.length === 0) return []
+  if (arrivals.length === 0) return { events: [], described: [] }
   await recogniseEchoes(trx, channel, arrivals, now)
 
   const external_ids = arrivals.map(arrival => arrival.external_id)
   // Sent together. Conversations are locked before messages, as everywhere.
-  const [conversations, known, tombstones, parents, contactOf] = await Promise.all([
+  const [conversations, known, tombstones, parents, { contactOf, described }] = await Promise.all([
     lockConversationsByThread(trx, channel.id, unique(arrivals.map(arrival => arrival.thread_key))),
     lockKnownMessages(trx, channel.id, external_ids),
     findTombstones(trx, channel.id, external_ids),
@@ -114,7 +121,7 @@ async function applyMessages(
   const spoken = { inserted, unanswered, waitingSince: waits.waitingSince }
   const moved = await moveConversations(trx, conversations, fresh, spoken, contactOf, now)
   const answered = await answerNatively(trx, channel, inserted, conversations, now)
-  return [
+  const events = [
     ...threads.events,
     ...inserted.flatMap(row => receivedEvents(row, now)),
     ...changes.map(change => updatedEvent(change, now)),
@@ -122,6 +129,7 @@ async function applyMessages(
     ...waits.events,
     ...answered,
   ]
+  return { events, described }
 }
 
 /** A message of a customer that somebody has to answer: a new one, or one of the history that now comes by itself. */

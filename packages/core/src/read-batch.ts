@@ -28,12 +28,9 @@ export function readArrivals(batch: NormalisedEvent[]): Arrival[] {
     const known = arrivals.get(arrival.external_id)
     arrivals.set(arrival.external_id, known ? joined(known, arrival) : arrival)
   }
-  return (
-    [...arrivals.values()]
-      // A stamp from the future would stand before everything that is said in the meantime.
-      .map(arrival => ({ ...arrival, occurred_at: earlier(arrival.occurred_at, arrival.received_at) }))
-      .sort(byThreadOrder)
-  )
+  // A stamp from the future would stand before everything that is said in the meantime.
+  for (const arrival of arrivals.values()) arrival.occurred_at = earlier(arrival.occurred_at, arrival.received_at)
+  return [...arrivals.values()].sort(byThreadOrder)
 }
 
 /** The order of a thread. Two messages of the same moment stand in the order of their network ids. */

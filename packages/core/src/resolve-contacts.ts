@@ -6,7 +6,6 @@ import {
   newId,
   outranks,
   type Trx,
-  updateIdentityProfiles,
 } from '@parley/db'
 import { boundedKey } from './bounded-key.ts'
 
@@ -21,13 +20,20 @@ export function identityNetwork(channel: { id: string; kind: string }): string {
 /** An author as the network described them at that time. */
 export type DescribedAuthor = { author: ConnectorAuthor; version_at: Date }
 
-/** Finds or creates the contact of each author. Returns contact ids by the author's external id. */
+export type ResolvedContacts = {
+  /** The contact of an author, by the author's id on the network. */
+  contactOf: (external_id: string) => string
+  /** What the batch says of accounts that were known already: see `updateIdentityProfiles`. */
+  described: IdentityProfile[]
+}
+
+/** Finds or creates the contact of each author. */
 export async function resolveContacts(
   trx: Trx,
   channel: { id: string; kind: string },
   authors: DescribedAuthor[],
   now: Date,
-): Promise<(external_id: string) => string> {
+): Promise<ResolvedContacts> {
   const network = identityNetwork(channel)
   const profiles = new Map<string, IdentityProfile>()
   for (const { author, version_at } of authors) {
@@ -37,25 +43,14 @@ export async function resolveContacts(
   }
   const ids = [...profiles.keys()].sort()
   const contacts = await findContactsByIdentity(trx, network, ids)
-  const known = ids.filter(id => contacts.has(id))
-  if (known.length > 0)
-    await updateIdentityProfiles(
-      trx,
-      known.map(id => profiles.get(id)!),
-      now,
-    )
-  const missing = ids.filter(id => !contacts.has(id))
-  if (missing.length > 0) {
-    const added = missing.map(external_id => ({
-      ...profiles.get(external_id)!,
-      contact_id: newId(now),
-      identity_id: newId(now),
-    }))
-    const made = await insertContacts(trx, added, now)
-    for (const { external_id, contact_id } of added) if (made.has(contact_id)) contacts.set(external_id, contact_id)
-    // The others were added by somebody else meanwhile.
-    const others = added.filter(({ contact_id }) => !made.has(contact_id)).map(({ external_id }) => external_id)
-    for (const [id, contact_id] of await findContactsByIdentity(trx, network, others)) contacts.set(id, contact_id)
-  }
-  return external_id => contacts.get(boundedKey(external_id))!
+  const added = ids
+    .filter(id => !contacts.has(id))
+    .map(external_id => ({ ...profiles.get(external_id)!, contact_id: newId(now), identity_id: newId(now) }))
+  const made = added.length > 0 ? await insertContacts(trx, added, now) : new Set<string>()
+  const others = added.filter(({ contact_id }) => !made.has(contact_id)).map(({ external_id }) => external_id)
+  const described = [...contacts.keys(), ...others].map(id => profiles.get(id)!)
+  for (const { external_id, contact_id } of added) if (made.has(contact_id)) contacts.set(external_id, contact_id)
+  // The others were added by somebody else meanwhile.
+  for (const [id, contact_id] of await findContactsByIdentity(trx, network, others)) contacts.set(id, contact_id)
+  return { contactOf: external_id => contacts.get(boundedKey(external_id))!, described }
 }

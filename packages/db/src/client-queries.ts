@@ -11,6 +11,7 @@ import {
   type RawBuilder,
 } from 'kysely'
 import type pg from 'pg'
+import { asParameters } from './array-literal.ts'
 import type { DB } from './tables.generated.ts'
 
 const dialect: KyselyConfig['dialect'] = {
@@ -46,7 +47,7 @@ export function queriesOn(client: pg.ClientBase): TransactionQueries {
     executeQuery: async ({ sql, parameters }) => {
       // Work that nobody waited for must not reach into the next transaction of this connection.
       if (ended) throw new Error('the transaction is over')
-      const { command, rowCount, rows } = await client.query(sql, parameters as unknown[]).catch(error => {
+      const { command, rowCount, rows } = await client.query(sql, asParameters(parameters)).catch(error => {
         failure ??= error
         throw error
       })

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely, RawBuilder } from 'kysely'
 import pg from 'pg'
+import { asParameters } from './array-literal.ts'
 import { compile, queriesOn } from './client-queries.ts'
 import type { DB } from './tables.generated.ts'
 
@@ -81,7 +82,7 @@ export class Database {
     const { sql, parameters } = compile(statement)
     return this.#retrying(this.pool, async client => {
       const begun = client.query(`begin; ${workspaceScope(workspace_id)}; ${this.#limits}`)
-      const done = client.query(sql, parameters as unknown[])
+      const done = client.query(sql, asParameters(parameters))
       // Behind a statement that failed it rolls back.
       const committed = client.query('commit')
       const [first] = (await Promise.allSettled([done, begun, committed])).filter(end => end.status === 'rejected')

@@ -1,4 +1,5 @@
 import { type Insertable, type RawBuilder, sql } from 'kysely'
+import { arrayLiteral } from './array-literal.ts'
 import { COLUMN_TYPES } from './column-types.generated.ts'
 import type { Trx } from './database.ts'
 import type { DB } from './tables.generated.ts'
@@ -18,9 +19,9 @@ export function rowsOf<T extends keyof DB>(table: T, rows: Partial<Insertable<DB
   const values: RawBuilder<unknown>[] = []
   for (const column of Object.keys(rows[0] ?? {})) {
     const type = types[column]!
-    const cells = (rows as Row[]).map(row => textOf(row[column], type))
-    if (cells.every(cell => cell === cells[0])) {
-      constants.push(sql`${cells[0] ?? null}::${sql.raw(type)} as ${sql.ref(column)}`)
+    const cells = cellsOf(rows, column, type)
+    if (!Array.isArray(cells)) {
+      constants.push(sql`${cells}::${sql.raw(type)} as ${sql.ref(column)}`)
       continue
     }
     // An array of arrays would be taken apart down to its elements.
@@ -38,12 +39,21 @@ export function rowsOf<T extends keyof DB>(table: T, rows: Partial<Insertable<DB
     from unnest(${sql.join(values)}) as given (${sql.join(arrays.map(column => sql.ref(column)))}))`
 }
 
+/** What stands in a column, as PostgreSQL reads it; one value where all rows agree. */
+function cellsOf(rows: Row[], column: string, type: string): (string | null)[] | string | null {
+  const first = rows[0]![column]
+  const firstText = textOf(first, type)
+  if (rows.every(row => row[column] === first)) return firstText
+  const cells = rows.map(row => textOf(row[column], type))
+  return cells.every(cell => cell === firstText) ? firstText : cells
+}
+
 /** A value as PostgreSQL reads it; null stays null. */
 function textOf(value: unknown, type: string): string | null {
   if (value === null || value === undefined) return null
   if (typeof value === 'string' && !type.startsWith('json')) return value
   if (value instanceof Date) return value.toISOString()
-  if (Array.isArray(value) && type.endsWith('[]')) return `{${value.map(item => JSON.stringify(item)).join(',')}}`
+  if (Array.isArray(value) && type.endsWith('[]')) return arrayLiteral(value)
   return typeof value === 'object' || typeof value === 'string' ? JSON.stringify(value) : String(value)
 }
 

@@ -74,6 +74,12 @@ function decode(rawBody: Buffer): string {
   }
 }
 
+const codeOf = (character: string) => character.charCodeAt(0)
+const QUOTE = codeOf('"')
+const BACKSLASH = codeOf('\\')
+const OPENING = [codeOf('{'), codeOf('[')]
+const CLOSING = [codeOf('}'), codeOf(']')]
+
 /**
  * Counts brackets in the text, so that neither a deep nor a wide body costs more than reading it once: a value would
  * have to be walked, with a stack or with a list of all its fields.
@@ -82,13 +88,13 @@ function isTooDeep(json: string): boolean {
   let depth = 0
   let inString = false
   for (let at = 0; at < json.length; at += 1) {
-    const character = json[at]
+    const code = json.charCodeAt(at)
     if (inString) {
-      if (character === '\\') at += 1
-      else if (character === '"') inString = false
-    } else if (character === '"') inString = true
-    else if (character === '{' || character === '[') depth += 1
-    else if (character === '}' || character === ']') depth -= 1
+      if (code === BACKSLASH) at += 1
+      else if (code === QUOTE) inString = false
+    } else if (code === QUOTE) inString = true
+    else if (OPENING.includes(code)) depth += 1
+    else if (CLOSING.includes(code)) depth -= 1
     if (depth > MAX_DEPTH) return true
   }
   return false

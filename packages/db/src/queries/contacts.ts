@@ -75,13 +75,18 @@ export function outranks(a: IdentityProfile, b: IdentityProfile): boolean {
 
 const compareBytes = (a: string | null, b: string | null) => Buffer.compare(Buffer.from(a ?? ''), Buffer.from(b ?? ''))
 
-/** Takes over handles, names and pictures that changed on the network, unless we know newer ones. */
+/**
+ * Takes over handles, names and pictures that changed on the network, unless we know newer ones.
+ * @param profiles one per account
+ */
 export async function updateIdentityProfiles(trx: Trx, profiles: IdentityProfile[], now: Date): Promise<void> {
+  if (profiles.length === 0) return
+  const ordered = profiles.toSorted((a, b) => (a.external_id < b.external_id ? -1 : 1))
   await sql`
     with changed as (
       update contact_identities i
       set handle = p.handle, display_name = p.display_name, avatar_url = p.avatar_url, updated_at = p.updated_at
-      from ${rowsOf('contact_identities', profiles)} p,
+      from ${rowsOf('contact_identities', ordered)} p,
         lateral (select ctid from contact_identities i
           where i.network = p.network and i.external_id = p.external_id and ${rankOf('i')} < ${rankOf('p')}
           for update) found
