@@ -1,12 +1,5 @@
 import type { ConnectorAuthor } from '@parley/contracts'
-import {
-  findContactsByIdentity,
-  type IdentityProfile,
-  insertContacts,
-  newId,
-  outranks,
-  type Trx,
-} from '@parley/db'
+import { findContactsByIdentity, type IdentityProfile, insertContacts, newId, outranks, type Trx } from '@parley/db'
 import { boundedKey } from './bounded-key.ts'
 
 /**

@@ -18,8 +18,7 @@ export function arrayLiteral(elements: unknown[]): string {
 }
 
 function elementOf(element: unknown): string {
-  if (typeof element === 'string')
-    return `"${SPECIAL.test(element) ? element.replace(EACH_SPECIAL, '\\$&') : element}"`
+  if (typeof element === 'string') return `"${SPECIAL.test(element) ? element.replace(EACH_SPECIAL, '\\$&') : element}"`
   if (element === null || element === undefined) return 'NULL'
   if (typeof element === 'number' || typeof element === 'boolean') return String(element)
   if (element instanceof Date) return `"${element.toISOString()}"`

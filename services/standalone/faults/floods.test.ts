@@ -68,7 +68,7 @@ await scenario(
     t.comment(`${answers.filter(({ status }) => status === 202).length} of ${answers.length} were stored`)
     if (process.platform === 'linux') {
       for (const { process: running } of [api, worker])
-        t.ok(memoryOf(running.pid!) < MAX_MEMORY_KB, 'I14 memory is bounded')
+        t.ok(memoryOf(running.pid!) < MAX_MEMORY_KB, 'memory is bounded')
     }
     database.set({ kind: 'pass' })
     await world.post(flooded, { messages: 50, name: 'later' })

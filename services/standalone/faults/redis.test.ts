@@ -55,7 +55,7 @@ await scenario(
       })
       const breached = clocks.filter(clock => clock.breached_at).length
       t.ok(breached > 100)
-      t.equal(await countBreaches(world), breached, 'I7 each deadline was missed once')
+      t.equal(await countBreaches(world), breached, 'each deadline was missed once')
       await world.check(t)
     }),
 )

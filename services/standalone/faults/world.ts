@@ -16,7 +16,7 @@ import {
 } from '@parley/testing'
 import type { Test } from 'tap'
 
-/** How long healing may take before I11 is broken; nothing waits that long when all is well. */
+/** How long Parley may take to heal by itself; nothing waits that long when all is well. */
 const HEALED_MS = 120_000
 
 /** Like `until`, for whatever comes by itself on a machine that may be busy with other things. */
@@ -174,7 +174,7 @@ export async function openWorld(t: Test, options: WorldOptions) {
       return Number(count)
     },
 
-    /** I11: everything is worked on by itself. */
+    /** Everything is worked on by itself. */
     drained: () =>
       eventually('nothing is pending', async () => (await ledger('pending').catch(() => [null])).length === 0).catch(
         error => {
