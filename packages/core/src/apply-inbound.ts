@@ -1,3 +1,4 @@
+import { setImmediate as othersFirst } from 'node:timers/promises'
 import {
   adoptChildren,
   appendEvents,
@@ -83,6 +84,7 @@ async function applyMessages(
     findParents(trx, channel.id, unique(arrivals.flatMap(arrival => arrival.parent_external_id ?? []))),
     resolveContacts(trx, channel, readAuthors(batch), now),
   ])
+  await othersFirst()
   const fresh = arrivals.filter(arrival => !known.has(arrival.external_id))
   const threads = openThreads(channel, fresh, conversations, tombstones, contactOf, nextNumber, now)
 
@@ -110,17 +112,22 @@ async function applyMessages(
   )
   const unanswered = arrivals.flatMap(arrival => unansweredOf(arrival, known, rows) ?? [])
   const inserted = [...rows.values()]
+  await othersFirst()
   // Sent one behind the other: PostgreSQL works on the first while the last are still written.
-  const [waits] = await Promise.all([
-    insertConversations(trx, threads.created).then(() => openWaits(trx, channel, unanswered, conversations, now)),
+  const writeMessages = () => [
     insertMessages(trx, inserted),
     changeMessages(trx, changes),
     insertVersions(trx, versions),
     adoptChildren(trx, channel.id, inserted),
+  ]
+  const [waits] = await Promise.all([
+    insertConversations(trx, threads.created).then(() => openWaits(trx, channel, unanswered, conversations, now)),
+    othersFirst().then(() => Promise.all(writeMessages())),
   ])
   const spoken = { inserted, unanswered, waitingSince: waits.waitingSince }
   const moved = await moveConversations(trx, conversations, fresh, spoken, contactOf, now)
   const answered = await answerNatively(trx, channel, inserted, conversations, now)
+  await othersFirst()
   const events = [
     ...threads.events,
     ...inserted.flatMap(row => receivedEvents(row, now)),

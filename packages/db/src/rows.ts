@@ -68,7 +68,7 @@ export async function insertRows<T extends keyof DB>(trx: Trx, table: T, rows: I
   const first = rows[0]
   if (!first) return
   const columns = sql.join(Object.keys(first).map(column => sql.ref(column)))
-  await sql`insert into ${sql.table(table)} (${columns}) select ${columns} from ${rowsOf(table, rows)} as rows`.execute(
-    trx,
-  )
+  // The workspace is asked for once and not for each row.
+  await sql`insert into ${sql.table(table)} (workspace_id, ${columns})
+    select (select current_workspace()), ${columns} from ${rowsOf(table, rows)} as rows`.execute(trx)
 }

@@ -93,7 +93,7 @@ t.test('row-level security is on for everybody, the owner too, and asks for the 
   }>(`select tablename, permissive, roles::text, cmd, qual, with_check from pg_policies where schemaname = 'public'`)
   for (const { name } of tables) {
     const own = policies.filter(policy => policy.tablename === name && policy.roles === '{parley_app}')
-    const rule = `(${workspaceColumn(name)} = current_workspace())`
+    const rule = `(${workspaceColumn(name)} = ( SELECT current_workspace() AS current_workspace))`
     t.match(own, [{ cmd: 'ALL', permissive: 'PERMISSIVE', qual: rule, with_check: rule }], name)
     t.equal(own.length, 1, `${name} has one policy for the app: another one would widen it`)
   }

@@ -1,3 +1,4 @@
+import { setImmediate as othersFirst } from 'node:timers/promises'
 import { MalformedPayload } from '@parley/connectors'
 import type { IngestJob } from '@parley/contracts'
 import { applyInbound, type NormalisedEvent } from '@parley/core'
@@ -12,6 +13,9 @@ import {
 } from '@parley/db'
 import type { WorkerContext } from './context.ts'
 import { EventFailed, parkEvent } from './park-event.ts'
+
+/** After so many events whatever else this process has to do comes first: that is a few milliseconds of work. */
+const BREATH = 100
 
 /** What a batch had claimed when it failed. */
 export type Failure = { claimed: PendingEvent[] }
@@ -38,7 +42,8 @@ export async function drainBatch(
     if (claimed.length === 0 || !channel) return 'empty'
     failure.claimed = claimed
     batch = []
-    for (const row of claimed) {
+    for (const [index, row] of claimed.entries()) {
+      if (index % BREATH === BREATH - 1) await othersFirst()
       const event = normalise(ctx, channel, row)
       if (event) batch.push(event)
       else await parkEvent(ctx, trx, channel_id, row, 'The payload is not of the shape its network documents.')

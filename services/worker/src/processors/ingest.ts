@@ -6,6 +6,8 @@ import { drainBatch, type Failure } from '../drain-batch.ts'
 import { blameEvent, isAboutTheData } from '../park-event.ts'
 
 const BATCH = 500
+/** Of a channel that used up its turn: what others wait for is the batch that is being worked on. */
+const BUSY_BATCH = 250
 /** A channel's turn. Others get theirs before it goes on: one viral post delays nobody else. */
 const TURN_MS = 250
 
@@ -24,7 +26,8 @@ export function ingest(ctx: WorkerContext) {
     const job = ingestJob.parse(data)
     const lanes = job.lanes ?? ALL_LANES
     const until = ctx.monotonicMs() + TURN_MS
-    let limit = BATCH
+    const most = job.lanes ? BUSY_BATCH : BATCH
+    let limit = most
     let batches = 0
     for (;;) {
       const failure: Failure = { claimed: [] }
@@ -33,7 +36,7 @@ export function ingest(ctx: WorkerContext) {
         if (outcome !== 'applied') return { batches, ended: outcome }
         batches += 1
         ctx.wakeUps.publish(job.workspace_id)
-        limit = Math.min(BATCH, limit * 2)
+        limit = Math.min(most, limit * 2)
       } catch (error) {
         // The database is away or busy: no event is to blame, and the sweeper comes back to them.
         const [suspect] = failure.claimed
