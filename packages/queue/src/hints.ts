@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ChannelJob, IngestJob, SendJob } from '@parley/contracts'
 import type { Queue } from 'bullmq'
 import { openQueue, type QueueBackend } from './backend.ts'
@@ -6,6 +7,11 @@ import { withDeadline } from './deadline.ts'
 /** How long a hint may take before it is given up; the sweeper then does its work. */
 const DEADLINE_MS = 2_000
 const CLOSE_MS = 2_000
+/** Between two hints about the same subject: a job costs Redis as much as a row costs Postgres. */
+const DISTANCE_MS = 10
+
+/** `again`: there is something that no hint has told yet. */
+type Flight = { again: boolean; landed: Promise<void> }
 
 type HintQueue = 'ingest' | 'poll' | 'send'
 
@@ -30,7 +36,8 @@ export type HintsOptions = {
 export class Hints {
   readonly #queues: Record<HintQueue, Queue>
   readonly #options: HintsOptions
-  readonly #inFlight = new Map<string, { again: boolean }>()
+  readonly #flights = new Map<string, Flight>()
+  readonly #closing = new AbortController()
 
   constructor(backend: QueueBackend, options: HintsOptions) {
     this.#options = options
@@ -81,31 +88,37 @@ export class Hints {
     return depths.flat()
   }
 
+  /** Sends what is still to be sent, and closes the queues. */
   async close(): Promise<void> {
+    this.#closing.abort()
+    await Promise.all([...this.#flights.values()].map(flight => flight.landed))
     await Promise.all(Object.values(this.#queues).map(closeQueue))
   }
 
   /**
-   * One hint per subject is on its way at a time. What happens meanwhile is covered by one more, so a burst of a
-   * thousand events costs a handful of jobs.
+   * One hint per subject is on its way at a time, and the next one keeps its distance: it covers all that happened
+   * meanwhile, so a burst of a thousand events costs a handful of jobs.
    */
   #hint(name: HintQueue, subject: string, data: IngestJob | SendJob, rule: Deduplication): void {
     const key = `${rule.prefix}${name}-${subject}`
-    const flying = this.#inFlight.get(key)
+    const flying = this.#flights.get(key)
     if (flying) {
       flying.again = true
       return
     }
-    const flight = { again: false }
-    this.#inFlight.set(key, flight)
+    const flight: Flight = { again: true, landed: Promise.resolve() }
+    this.#flights.set(key, flight)
     // Adding while one waits or runs is dropped; the worker looks once more after each run.
-    const added = this.#queues[name].add(name, data, { deduplication: { id: key, ...rule.expiry } })
-    withDeadline(added, DEADLINE_MS)
-      .catch(error => this.#options.onLost(name, error))
-      .finally(() => {
-        this.#inFlight.delete(key)
-        if (flight.again) this.#hint(name, subject, data, rule)
-      })
+    const add = () => this.#queues[name].add(name, data, { deduplication: { id: key, ...rule.expiry } })
+    const fly = async () => {
+      while (flight.again) {
+        flight.again = false
+        await withDeadline(add(), DEADLINE_MS).catch(error => this.#options.onLost(name, error))
+        await delay(DISTANCE_MS, undefined, { signal: this.#closing.signal }).catch(() => {})
+      }
+      this.#flights.delete(key)
+    }
+    flight.landed = fly()
   }
 }
 

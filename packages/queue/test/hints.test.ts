@@ -195,7 +195,8 @@ t.test('what keeps a second hint out does not outlive a job that was lost', asyn
     const ofSweeper = keys.find(key => isMark(key) && key.includes(swept.channel_id))!
     const ms = await one.pttl(ofSweeper)
     t.ok(ms > 0 && ms <= 10_000, `the sweeper's mark runs out in ${ms} ms`)
-    await one.del(...keys.filter(key => !isMark(key)))
+    // But for the counter of ids: a job that took the lost one's id would be taken for it.
+    await one.del(...keys.filter(key => !isMark(key) && !key.endsWith(':id')))
   })
   const worker = openWorker(t, backend)
   hints.ingest(subjects[0])
