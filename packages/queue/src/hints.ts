@@ -7,6 +7,7 @@ import { withDeadline } from './deadline.ts'
 /** How long a hint may take before it is given up; the sweeper then does its work. */
 const DEADLINE_MS = 2_000
 const CLOSE_MS = 2_000
+const LAND_MS = 500
 /** Between two hints about the same subject: a job costs Redis as much as a row costs Postgres. */
 const DISTANCE_MS = 10
 
@@ -37,7 +38,6 @@ export class Hints {
   readonly #queues: Record<HintQueue, Queue>
   readonly #options: HintsOptions
   readonly #flights = new Map<string, Flight>()
-  readonly #closing = new AbortController()
 
   constructor(backend: QueueBackend, options: HintsOptions) {
     this.#options = options
@@ -88,10 +88,10 @@ export class Hints {
     return depths.flat()
   }
 
-  /** Sends what is still to be sent, and closes the queues. */
+  /** Sends what is still to be sent, unless that takes long, and closes the queues. */
   async close(): Promise<void> {
-    this.#closing.abort()
-    await Promise.all([...this.#flights.values()].map(flight => flight.landed))
+    const landed = Promise.all([...this.#flights.values()].map(flight => flight.landed))
+    await withDeadline(landed, LAND_MS).catch(() => {})
     await Promise.all(Object.values(this.#queues).map(closeQueue))
   }
 
@@ -114,7 +114,7 @@ export class Hints {
       while (flight.again) {
         flight.again = false
         await withDeadline(add(), DEADLINE_MS).catch(error => this.#options.onLost(name, error))
-        await delay(DISTANCE_MS, undefined, { signal: this.#closing.signal }).catch(() => {})
+        await delay(DISTANCE_MS)
       }
       this.#flights.delete(key)
     }
