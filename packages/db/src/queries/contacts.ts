@@ -21,8 +21,9 @@ export async function findContactsByIdentity(
 ): Promise<Map<string, string>> {
   if (external_ids.length === 0) return new Map()
   const { rows } = await sql<{ external_id: string; contact_id: string }>`
-    select external_id, contact_id from contact_identities
-    where network = ${network} and external_id = any(${external_ids}::text[])`.execute(trx)
+    select known.* from unnest(${external_ids}::text[]) as wanted (external_id), lateral (
+      select external_id, contact_id from contact_identities
+      where network = ${network} and external_id = wanted.external_id limit 1) known`.execute(trx)
   return new Map(rows.map(row => [row.external_id, row.contact_id]))
 }
 

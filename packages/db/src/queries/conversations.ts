@@ -96,9 +96,12 @@ export async function lockConversationsByThread(
   thread_keys: string[],
 ): Promise<Conversation[]> {
   const { rows } = await sql<Conversation>`
-    select * from conversations
-    where channel_id = ${channel_id} and thread_key = any(${thread_keys}::text[])
-    order by id for update`.execute(trx)
+    select locked.* from (
+      select c.id from unnest(${thread_keys}::text[]) as wanted (thread_key),
+        lateral (select id from conversations
+          where channel_id = ${channel_id} and thread_key = wanted.thread_key limit 1) c
+      order by c.id) found,
+      lateral (select * from conversations where id = found.id for update) locked`.execute(trx)
   return rows
 }
 

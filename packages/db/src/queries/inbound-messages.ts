@@ -29,6 +29,8 @@ export type KnownMessage = Pick<
   | 'from_history'
 > & { external_id: string }
 
+const wanted = (external_ids: string[]) => sql`unnest(${external_ids}::text[]) as wanted (external_id)`
+
 /** Locks which of these network ids are stored already, in the order of their ids. */
 export async function lockKnownMessages(
   trx: Trx,
@@ -37,11 +39,15 @@ export async function lockKnownMessages(
 ): Promise<Map<string, KnownMessage>> {
   if (external_ids.length === 0) return new Map()
   const { rows } = await sql<KnownMessage>`
-    select id, external_id, conversation_id, contact_id, direction, state, author_type, body, body_html, body_marks,
-      kind, visibility, parent_external_id, permalink, reply_context,
-      version_at, occurred_at, received_at, edited_at, deleted_at, from_history
-    from messages where channel_id = ${channel_id} and external_id = any(${external_ids}::text[])
-    order by id for update`.execute(trx)
+    select known.* from (
+      select m.id from ${wanted(external_ids)},
+        lateral (select id from messages
+          where channel_id = ${channel_id} and external_id = wanted.external_id limit 1) m
+      order by m.id) found,
+      lateral (select id, external_id, conversation_id, contact_id, direction, state, author_type, body, body_html,
+          body_marks, kind, visibility, parent_external_id, permalink, reply_context,
+          version_at, occurred_at, received_at, edited_at, deleted_at, from_history
+        from messages where id = found.id for update) known`.execute(trx)
   return new Map(rows.map(row => [row.external_id, row]))
 }
 
@@ -55,8 +61,9 @@ export async function findParents(
 ): Promise<Map<string, ParentMessage>> {
   if (external_ids.length === 0) return new Map()
   const { rows } = await sql<ParentMessage & { external_id: string }>`
-    select id, external_id, contact_id from messages
-    where channel_id = ${channel_id} and external_id = any(${external_ids}::text[])`.execute(trx)
+    select parent.* from ${wanted(external_ids)},
+      lateral (select id, external_id, contact_id from messages
+        where channel_id = ${channel_id} and external_id = wanted.external_id limit 1) parent`.execute(trx)
   return new Map(rows.map(row => [row.external_id, row]))
 }
 
@@ -158,7 +165,8 @@ export async function deleteMessages(trx: Trx, deletions: Deletion[]): Promise<M
 export async function findTombstones(trx: Trx, channel_id: string, external_ids: string[]): Promise<Map<string, Date>> {
   if (external_ids.length === 0) return new Map()
   const { rows } = await sql<{ external_id: string; version_at: Date }>`
-    select external_id, version_at from message_tombstones
-    where channel_id = ${channel_id} and external_id = any(${external_ids}::text[])`.execute(trx)
+    select tombstone.* from ${wanted(external_ids)},
+      lateral (select external_id, version_at from message_tombstones
+        where channel_id = ${channel_id} and external_id = wanted.external_id limit 1) tombstone`.execute(trx)
   return new Map(rows.map(row => [row.external_id, row.version_at]))
 }
