@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import { ConfigError, closeOnSignal, createLogger, readConfig } from '@parley/config'
 import { connectorFor, createEgressFetch } from '@parley/connectors'
 import { openDatabase } from '@parley/db'
@@ -10,6 +11,10 @@ import { serveMetrics } from './metrics-server.ts'
 import { startWorker } from './start.ts'
 
 const GRACE_MS = 15_000
+
+// How much the heap may grow before V8 tidies up. On a machine with much memory it lets it double and more; drained
+// without a pause, a worker then takes 240 MB where 150 do, and is no faster.
+setFlagsFromString('--heap-growing-percent=50')
 
 async function main(): Promise<void> {
   const config = readConfig(process.env, ['DATABASE_URL', 'PARLEY_SECRET_KEY'])

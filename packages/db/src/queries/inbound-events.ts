@@ -65,6 +65,9 @@ export type PendingEvent = Pick<InboundEvent, 'id' | 'lane' | 'received_at' | 'a
   payload: unknown
 }
 
+/** A batch ends with the payload that takes it past this: in the worker each is there several times over. */
+const MAX_CLAIMED_BYTES = 8 * 1024 * 1024
+
 /** The oldest undone events of these lanes, up to `limit`, oldest first; the caller holds the lanes. */
 export async function claimPendingEvents(
   trx: Trx,
@@ -74,15 +77,20 @@ export async function claimPendingEvents(
 ): Promise<PendingEvent[]> {
   // Lane by lane, so that each is read along its index however long the others are.
   const { rows } = await sql<PendingEvent>`
-    select e.id, e.lane, e.received_at, e.attempts, e.source, coalesce(e.parked_payload, p.payload) as payload
+    select id, lane, received_at, attempts, source, payload
     from (
-      select pending.* from unnest(${lanes}::smallint[]) as held (lane), lateral (
-        select * from inbound_events
-        where channel_id = ${channel_id} and lane = held.lane and state = 'pending'
-        order by id limit ${limit}) pending
-      order by pending.id limit ${limit}) e
-    left join lateral (select payload from inbound_payloads where id = e.id limit 1) p on true
-    order by e.id`.execute(trx)
+      select e.*, found.payload, sum(found.bytes) over (order by e.id) - found.bytes as bytes_before
+      from (
+        select pending.* from unnest(${lanes}::smallint[]) as held (lane), lateral (
+          select id, lane, received_at, attempts, source, parked_payload from inbound_events
+          where channel_id = ${channel_id} and lane = held.lane and state = 'pending'
+          order by id limit ${limit}) pending
+        order by pending.id limit ${limit}) e
+      left join lateral (select payload from inbound_payloads where id = e.id limit 1) p on true,
+      lateral (select payload, coalesce(octet_length(payload::text), 0) as bytes
+        from (select coalesce(e.parked_payload, p.payload) as payload) as kept) found) as read
+    where bytes_before < ${MAX_CLAIMED_BYTES}
+    order by id`.execute(trx)
   return rows
 }
 
