@@ -1,4 +1,4 @@
-import { FaultProxy, onBothBackends, scenario, startService, testDatabase } from '@parley/testing'
+import { FaultProxy, OWN_LOCKS, onBothBackends, scenario, startService, testDatabase } from '@parley/testing'
 import pg from 'pg'
 import t from 'tap'
 import { eventually, openWorld } from './world.ts'
@@ -54,7 +54,7 @@ await scenario(t, 'api-told-to-end', 'an API that is asked to end answers what i
     await blocker.query('begin; lock table inbound_events in share mode')
     await eventually('requests wait for the table', async () => {
       const { rows } = await blocker.query(
-        "select from pg_locks where relation = 'inbound_events'::regclass and not granted",
+        `select from ${OWN_LOCKS} where relation = 'inbound_events'::regclass and not granted`,
       )
       return rows.length > 0
     })
@@ -113,14 +113,16 @@ await scenario(t, 'odd-signals', 'signals at the wrong moment end a process clea
     await client.query('begin; lock table messages in access exclusive mode')
     const migrating = startService(t, 'migrate', { ...world.env, DATABASE_URL: url, DATABASE_DIRECT_URL: url })
     await eventually('it waits for the table', async () => {
-      const { rows } = await client.query("select from pg_locks where relation = 'messages'::regclass and not granted")
+      const { rows } = await client.query(
+        `select from ${OWN_LOCKS} where relation = 'messages'::regclass and not granted`,
+      )
       return rows.length > 0 || migrating.process.exitCode !== null
     })
     migrating.process.kill('SIGTERM')
     await migrating.exited
     await client.query('rollback')
     await eventually('no lock is left', async () => {
-      const { rows } = await client.query("select from pg_locks where locktype = 'advisory'")
+      const { rows } = await client.query(`select from ${OWN_LOCKS} where locktype = 'advisory'`)
       return rows.length === 0
     })
     const { rows } = await client.query("select from schema_migrations where name like '0008%'")

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { retryParked } from '@parley/core'
 import { type Database, openDatabase, parkInboundEvent, sqlState, storeAnswer } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
-import { has, until } from '@parley/testing'
+import { has, OWN_LOCKS, until } from '@parley/testing'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { cleanUp, keepPartitions } from '../src/processors/housekeeping.ts'
@@ -257,7 +257,7 @@ function own(t: Test, url: string): Database {
 async function kill(client: pg.Client, table: string): Promise<void> {
   await until('somebody waits for the table', async () => {
     const { rows } = await client.query(
-      `select pg_terminate_backend(pid) from pg_locks where relation = $1::regclass and not granted`,
+      `select pg_terminate_backend(pid) from ${OWN_LOCKS} where relation = $1::regclass and not granted`,
       [table],
     )
     return rows.length > 0

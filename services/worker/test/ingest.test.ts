@@ -1,7 +1,7 @@
 import { MalformedPayload } from '@parley/connectors'
 import type { ConnectorEvent } from '@parley/contracts'
 import { Database, lockChannelOrder, openDatabase } from '@parley/db'
-import { has } from '@parley/testing'
+import { has, OWN_LOCKS } from '@parley/testing'
 import t from 'tap'
 import { ingest, ingestAfterwards, type Turn } from '../src/processors/ingest.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
@@ -65,13 +65,31 @@ t.test('a payload of another shape is parked at once, with the rest of its batch
   t.equal((await worker.log()).filter(type => type === 'event.parked').length, 1)
 })
 
+t.test('a batch of large payloads ends early, and one that is too large alone is taken alone', async t => {
+  const worker = await openWorker(t, fakeConnector())
+  const channel = await worker.addChannel()
+  const job = { workspace_id: worker.workspace_id, channel_id: channel.id }
+  const accept = (name: string, count: number, megabytes: number) => {
+    const ignored = 'x'.repeat(megabytes * 1024 * 1024)
+    return worker.accept(
+      channel,
+      Array.from({ length: count }, (_, index) => comment(`${name}-${index}`, { ignored })),
+    )
+  }
+  await accept('large', 7, 3)
+  t.equal(await drain(worker.ctx, job), 3, 'each batch ends with the payload that takes it past 8 MiB')
+  await accept('larger', 2, 9)
+  t.equal(await drain(worker.ctx, job), 2)
+  t.equal((await worker.messages()).length, 9)
+})
+
 t.test('a database that goes away uses up no attempts', async t => {
   const worker = await openWorker(t, fakeConnector())
   const channel = await worker.addChannel()
   await worker.accept(channel, [comment('g-1')])
   const job = { workspace_id: worker.workspace_id, channel_id: channel.id }
   // The first statement after the claim finds its connection cut.
-  const fragile = openDatabase({ url: worker.url, poolSize: 1 })
+  const fragile = openDatabase({ url: worker.url, poolSize: 2 })
   t.teardown(() => fragile.close())
   const ctx = worker.contextOn(fragile)
   const { rows } = await fragile.pool.query('select pg_backend_pid() as pid')
@@ -83,7 +101,9 @@ t.test('a database that goes away uses up no attempts', async t => {
     error => error,
   )
   for (let waiting = 0; waiting === 0; ) {
-    const locks = await blocker.query("select from pg_locks where relation = 'conversations'::regclass and not granted")
+    const locks = await blocker.query(
+      `select from ${OWN_LOCKS} where relation = 'conversations'::regclass and not granted`,
+    )
     waiting = locks.rows.length
   }
   await cut()

@@ -1,6 +1,7 @@
 import {
   comment,
   firstWorkspace,
+  OWN_LOCKS,
   onBothBackends,
   restClient,
   serviceEnvironment,
@@ -47,7 +48,7 @@ t.test('a worker killed between ledger and message loses nothing and doubles not
     t.equal((await hook(comment({ external_id: 'r-1' }))).status, 202)
     await until('the worker waits for the table', async () => {
       const { rows } = await blocker.query(
-        "select from pg_locks where relation = 'conversations'::regclass and not granted",
+        `select from ${OWN_LOCKS} where relation = 'conversations'::regclass and not granted`,
       )
       return rows.length > 0
     })
