@@ -95,10 +95,10 @@ async function fill(client: pg.Client, { workspace_id, inbox_id }: Deployment, c
   await client.query(
     `with people as (select id, row_number() over (order by id) as place from contacts where workspace_id = $1)
      insert into conversations (workspace_id, id, number, inbox_id, channel_id, contact_id, thread_key, subject, status,
-       waiting_since, last_message_at, created_at, updated_at)
+       waiting_since, first_message_at, first_external_id, last_message_at, created_at, updated_at)
      select $1, gen_random_uuid(), n, $2, $3, p.id, 'thread-' || n, case when n % 3 = 0 then 'Spring collection ' || n end,
        case when n % 4 = 0 then 'resolved' else 'open' end, case when n % 2 = 1 then now() - ${age} end,
-       now() - ${age}, now() - ${age}, now() - ${age}
+       now() - ${age}, 'first-' || n, now() - ${age}, now() - ${age}, now() - ${age}
      from generate_series(1, ${CONVERSATIONS}) n join people p on p.place = 1 + n % ${CONVERSATIONS / 5}`,
     [workspace_id, inbox_id, channel_id],
   )
