@@ -59,8 +59,9 @@ function textOf(value: unknown, type: string): string | null {
 
 /*
  * Updates of many rows find each by its key in a `lateral (select ctid … for update)`, look-ups in a `lateral (… limit
- * 1)`: the only order in which that can be planned is row by row along the index of that key. Left to itself, on a table without
- * statistics, the planner takes the table for empty and reads all of it, or all of the workspace along another index.
+ * 1)`: the only order in which that can be planned is row by row along the index of that key. Left to itself, on a
+ * table without statistics, the planner takes the table for empty and reads all of it, or all of the workspace along
+ * another index.
  */
 
 /** Inserts all rows in one statement. Every row has the same keys; columns it leaves out take their defaults. */
