@@ -58,7 +58,16 @@ async function receive(t: Test, ref: PostRef) {
 }
 
 function replyTo({ external_id, thread_key, reply_context }: Found['message'], text: string): OutgoingReply {
-  return { message_id: text, text, visibility: 'public', thread_key, in_reply_to: { external_id, reply_context } }
+  const in_reply_to = { external_id, reply_context, visibility: 'public' as const, from_us: false }
+  return {
+    message_id: text,
+    text,
+    visibility: 'public',
+    thread_key,
+    queued_at: new Date(),
+    in_reply_to,
+    attachments: [],
+  }
 }
 
 function prepare(reply: OutgoingReply, context: Partial<ConnectorContext> = {}) {

@@ -1,4 +1,5 @@
 import { AtpAgent, RichText } from '@atproto/api'
+import { connectedChannel, connectorContext } from '@parley/testing'
 import type { ConnectedChannel, ConnectorContext } from '../../packages/connectors/src/connector.ts'
 
 export type PostRef = { uri: string; cid: string }
@@ -30,20 +31,19 @@ export function quoteOf(record: PostRef) {
 export async function connectChannel(brand: AtpAgent, pds_url: string, name: string): Promise<ConnectedChannel> {
   const { data } = await brand.com.atproto.server.createAppPassword({ name })
   const credentials = { identifier: brand.session!.handle, app_password: data.password }
-  return { id: name, external_id: null, settings: { service_url: pds_url }, credentials, session: null }
+  return connectedChannel({ id: name, settings: { service_url: pds_url }, credentials })
 }
 
 /** A context that keeps sessions in the channel, as the worker does in the database. */
 export function contextFor(channel: ConnectedChannel, more: Partial<ConnectorContext> = {}): ConnectorContext {
-  return {
-    now: () => new Date(),
+  return connectorContext({
     signal: AbortSignal.timeout(30_000),
     fetch,
     saveSession: async session => {
       channel.session = session
     },
     ...more,
-  }
+  })
 }
 
 /** Counts calls by their method's name. */

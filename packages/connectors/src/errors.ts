@@ -31,3 +31,8 @@ export class InvalidSignature extends Error {
 export class MalformedPayload extends Error {
   override name = 'MalformedPayload'
 }
+
+/** The worker slept until its right to write had run out; it wrote nothing. */
+export class TooLate extends Error {
+  override name = 'TooLate'
+}

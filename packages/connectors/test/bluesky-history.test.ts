@@ -1,29 +1,28 @@
+import { connectedChannel, connectorContext } from '@parley/testing'
 import { test } from 'tap'
 import { blueskyConnector } from '../src/bluesky/index.ts'
-import type { ConnectedChannel, ConnectorContext } from '../src/connector.ts'
+import type { ConnectorContext } from '../src/connector.ts'
 
 const HOUR_MS = 3_600_000
 const now = new Date('2026-11-22T12:00:00.000Z')
 const service_url = 'https://pds.example'
 const did = 'did:plc:brand'
 const tokens = { did, handle: 'brand.example', accessJwt: 'access', refreshJwt: 'refresh' }
-const channel: ConnectedChannel = {
-  id: '1',
+const channel = connectedChannel({
   external_id: did,
   settings: { service_url },
   credentials: { identifier: 'brand.example', app_password: 'secret' },
   session: { ...tokens, pds_url: service_url, service_url, identifier: 'brand.example' },
-}
+})
 
 type Item = Record<string, unknown>
 type Answer = (cursor: string | null) => Response
 
-const contextOf = (answer: Answer): ConnectorContext => ({
-  now: () => now,
-  signal: new AbortController().signal,
-  saveSession: async () => {},
-  fetch: (async input => answer(new URL(String(input)).searchParams.get('cursor'))) as typeof fetch,
-})
+const contextOf = (answer: Answer): ConnectorContext =>
+  connectorContext({
+    now: () => now,
+    fetch: (async input => answer(new URL(String(input)).searchParams.get('cursor'))) as typeof fetch,
+  })
 
 const hoursAgo = (hours: number) => new Date(now.getTime() - hours * HOUR_MS)
 const uriOf = (name: string) => `at://did:plc:ana/app.bsky.feed.post/${name}`

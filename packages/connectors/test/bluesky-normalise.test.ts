@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { connectorMessage } from '@parley/contracts'
+import { connectedChannel } from '@parley/testing'
 import { test } from 'tap'
 import { z } from 'zod'
 import { blueskyConnector } from '../src/bluesky/index.ts'
-import type { ConnectedChannel } from '../src/connector.ts'
 import { MalformedPayload } from '../src/errors.ts'
 
 // Written by peers/bluesky/record-payloads.ts from the network's own servers.
@@ -22,7 +22,7 @@ const recorded = z
   })
   .parse(JSON.parse(readFileSync(file, 'utf8')))
 
-const channel: ConnectedChannel = { id: '1', external_id: null, settings: {}, credentials: {}, session: null }
+const channel = connectedChannel()
 const received_at = new Date('2027-01-01T00:00:00.000Z')
 
 function normalise(payload: unknown, at = received_at) {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { connectedChannel, connectorContext } from '@parley/testing'
 import { type Test, test } from 'tap'
 import { blueskyConnector } from '../src/bluesky/index.ts'
-import type { ConnectedChannel, ConnectorContext } from '../src/connector.ts'
 import { createEgressFetch } from '../src/egress.ts'
 
 type Handler = (nsid: string, response: ServerResponse, request: IncomingMessage) => void
@@ -21,20 +21,18 @@ async function startServer(t: Test, handle: Handler) {
   })
   const service_url = `http://127.0.0.1:${(server.address() as { port: number }).port}`
   const account = { did: 'did:plc:brand', handle: 'brand.example', identifier: 'brand.example' }
-  const channel: ConnectedChannel = {
-    id: '1',
+  const channel = connectedChannel({
     external_id: account.did,
     settings: { service_url },
     credentials: { identifier: account.identifier, app_password: 'secret' },
     session: { ...account, accessJwt: 'access', refreshJwt: 'refresh', pds_url: service_url, service_url },
-  }
+  })
   const poll = (timeoutMs: number) => {
-    const context: ConnectorContext = {
+    const context = connectorContext({
       now: () => new Date('2026-11-22T12:00:00.000Z'),
       signal: AbortSignal.timeout(timeoutMs),
-      saveSession: async () => {},
       fetch: createEgressFetch(['127.0.0.0/8']),
-    }
+    })
     return blueskyConnector.poll!(channel, null, context)
   }
   return { called, poll }

@@ -1,6 +1,7 @@
+import { connectedChannel, connectorContext } from '@parley/testing'
 import { test } from 'tap'
 import { blueskyConnector } from '../src/bluesky/index.ts'
-import type { ConnectedChannel, ConnectorContext } from '../src/connector.ts'
+import type { ConnectorContext } from '../src/connector.ts'
 
 const HOUR_MS = 3_600_000
 const start = new Date('2026-11-22T12:00:00.000Z')
@@ -14,13 +15,12 @@ const session = {
   service_url,
   identifier: 'brand.example',
 }
-const channel: ConnectedChannel = {
-  id: '1',
+const channel = connectedChannel({
   external_id: session.did,
   settings: { service_url },
   credentials: { identifier: 'brand.example', app_password: 'secret' },
   session,
-}
+})
 
 type Item = Record<string, unknown>
 
@@ -39,7 +39,7 @@ function appView(items: Item[], pageSize: number) {
 }
 
 function contextAt(now: Date, fetch: ConnectorContext['fetch']): ConnectorContext {
-  return { now: () => now, signal: new AbortController().signal, saveSession: async () => {}, fetch }
+  return connectorContext({ now: () => now, fetch })
 }
 
 /** Polls until there is no more, and tells what was found and how many pages it took. */

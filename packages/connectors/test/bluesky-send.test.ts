@@ -1,13 +1,13 @@
+import { connectedChannel, connectorContext } from '@parley/testing'
 import { test } from 'tap'
 import { blueskyConnector } from '../src/bluesky/index.ts'
 import { tid } from '../src/bluesky/tid.ts'
-import type { ConnectedChannel, ConnectorContext } from '../src/connector.ts'
+import type { ConnectorContext } from '../src/connector.ts'
 
 const now = new Date('2026-11-22T12:00:10.500Z')
 const service_url = 'https://pds.example'
 const did = 'did:plc:brand'
-const channel: ConnectedChannel = {
-  id: '1',
+const channel = connectedChannel({
   external_id: did,
   settings: { service_url },
   credentials: { identifier: 'brand.example', app_password: 'secret' },
@@ -20,7 +20,7 @@ const channel: ConnectedChannel = {
     service_url,
     identifier: 'brand.example',
   },
-}
+})
 const parent = { uri: 'at://did:plc:ana/app.bsky.feed.post/3lzzzzzzzzz2a', cid: 'bafy' }
 const rkey = '3lzzzzzzzzz2b'
 const uri = `at://${did}/app.bsky.feed.post/${rkey}`
@@ -43,12 +43,7 @@ function networkOf(answers: Answers, calls: string[] = []): ConnectorContext {
     if (!reply) throw new TypeError('fetch failed')
     return reply()
   }
-  return {
-    now: () => now,
-    signal: new AbortController().signal,
-    saveSession: async () => {},
-    fetch: answer as typeof fetch,
-  }
+  return connectorContext({ now: () => now, fetch: answer as typeof fetch })
 }
 
 function refusal(status: number, error: string, headers: Record<string, string> = {}) {
@@ -195,7 +190,14 @@ test('an expired session is renewed once, and saved before it is used', async t 
     text: 'Hi',
     visibility: 'public' as const,
     thread_key: parent.uri,
-    in_reply_to: { external_id: parent.uri, reply_context: { ...parent, root: parent } },
+    queued_at: now,
+    in_reply_to: {
+      external_id: parent.uri,
+      reply_context: { ...parent, root: parent },
+      visibility: 'public' as const,
+      from_us: false,
+    },
+    attachments: [],
   }
   await blueskyConnector.prepare!(channel, reply, {
     ...context,

@@ -1,5 +1,6 @@
-import { connectorDeletion, connectorIgnored, connectorMessage } from '@parley/contracts'
+import { connectorBounce, connectorDeletion, connectorIgnored, connectorMessage } from '@parley/contracts'
 import { MAX_TEXT_BYTES, MESSAGE_KINDS } from '@parley/domain'
+import { connectedChannel } from '@parley/testing'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { MalformedPayload } from '../src/errors.ts'
@@ -266,15 +267,20 @@ const event = fc.record(
 )
 
 test('whatever was let in can be described and stored', async t => {
-  const channel = { id: '1', external_id: null, settings: {}, credentials: { bearer_secret: BEARER }, session: null }
-  const seen = { message: 0, deletion: 0, ignored: 0 }
+  const channel = connectedChannel({ credentials: { bearer_secret: BEARER } })
+  const seen = { message: 0, deletion: 0, bounce: 0, ignored: 0 }
   const check = (body: unknown) => {
     const rawBody = Buffer.from(JSON.stringify({ events: [body] }))
     const headers = { authorization: `Bearer ${BEARER}` }
     const batch = genericConnector.receive!(channel, { headers, rawBody, now: received_at })
     for (const { payload, dedup_key } of batch.events) {
       const described = normalise(payload)
-      const schemas = { message: connectorMessage, deletion: connectorDeletion, ignored: connectorIgnored }
+      const schemas = {
+        message: connectorMessage,
+        deletion: connectorDeletion,
+        bounce: connectorBounce,
+        ignored: connectorIgnored,
+      }
       schemas[described.type].parse(described)
       const text = JSON.stringify([described, dedup_key])
       if (/\\u0000|\\ud[89a-f]/.test(text)) throw new Error(`Postgres would refuse ${text}`)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import { connectedChannel } from '@parley/testing'
 import { type Test, test } from 'tap'
-import type { ConnectedChannel } from '../src/connector.ts'
 import { MalformedPayload } from '../src/errors.ts'
 import { genericConnector } from '../src/generic/index.ts'
 import { sign } from '../src/generic/signature.ts'
@@ -8,13 +8,7 @@ import { sign } from '../src/generic/signature.ts'
 const SECRET = `whsec_${Buffer.alloc(32, 1).toString('base64')}`
 const BEARER = 'the-bearer-secret-of-a-shop'
 const now = new Date('2026-01-15T09:30:00Z')
-const channel: ConnectedChannel = {
-  id: '1',
-  external_id: null,
-  settings: {},
-  credentials: { signing_secrets: [SECRET], bearer_secret: BEARER },
-  session: null,
-}
+const channel = connectedChannel({ credentials: { signing_secrets: [SECRET], bearer_secret: BEARER } })
 
 function receiveBytes(rawBody: Buffer, webhookId?: string) {
   const headers = { authorization: `Bearer ${BEARER}`, 'webhook-id': webhookId }

@@ -4,6 +4,7 @@ import { createServer as createTcpServer } from 'node:net'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { createGzip, gzipSync } from 'node:zlib'
+import { connectedChannel, connectorContext } from '@parley/testing'
 import { type Test, test } from 'tap'
 import type { ConnectedChannel, ConnectorContext, OutgoingReply, PreparedSend } from '../src/connector.ts'
 import { createEgressFetch } from '../src/egress.ts'
@@ -39,7 +40,7 @@ async function startServer(t: Test, answer: (response: ServerResponse, call: Cal
 }
 
 function channelOf(reply_url: string | undefined, signing_secrets = [SECRET]): ConnectedChannel {
-  return { id: '1', external_id: null, settings: { reply_url }, credentials: { signing_secrets }, session: null }
+  return connectedChannel({ settings: { reply_url }, credentials: { signing_secrets } })
 }
 
 const reply: OutgoingReply = {
@@ -47,11 +48,18 @@ const reply: OutgoingReply = {
   text: 'It arrives today, Ana \u{1f44b}',
   visibility: 'public',
   thread_key: 'prod-42',
-  in_reply_to: { external_id: 'r-1', reply_context: { context: 'opaque' } },
+  queued_at: start,
+  in_reply_to: {
+    external_id: 'r-1',
+    reply_context: { context: 'opaque' },
+    visibility: 'public',
+    from_us: false,
+  },
+  attachments: [],
 }
 
 function contextOf(fields: Partial<ConnectorContext> = {}): ConnectorContext {
-  return { now: () => start, signal: signal(), saveSession: async () => {}, fetch: loopback, ...fields }
+  return connectorContext({ now: () => start, signal: signal(), fetch: loopback, ...fields })
 }
 
 async function sendTo(url: string, context = contextOf()) {

@@ -1,4 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
+import { connectedChannel } from '@parley/testing'
 import { test } from 'tap'
 import type { ConnectedChannel } from '../src/connector.ts'
 import { InvalidSignature, MalformedPayload } from '../src/errors.ts'
@@ -20,7 +21,7 @@ const now = new Date(TIMESTAMP * 1000)
 type Headers = Record<string, string | string[] | undefined>
 
 function channel(credentials: Record<string, unknown> = { signing_secrets: [SECRET] }): ConnectedChannel {
-  return { id: '1', external_id: null, settings: {}, credentials, session: null }
+  return connectedChannel({ credentials })
 }
 
 function headersFor(signature: string, fields: Headers = {}): Headers {

@@ -1,4 +1,12 @@
-import { CHANNEL_KINDS, CHANNEL_STATUSES, POLL_SECONDS } from '@parley/domain'
+import {
+  ACTION_VERBS,
+  CHANNEL_KINDS,
+  CHANNEL_STATUSES,
+  POLL_SECONDS,
+  SEND_IDEMPOTENCIES,
+  TEXT_COUNTINGS,
+  VISIBILITIES,
+} from '@parley/domain'
 import { z } from 'zod'
 import { externalId, id, instantOut, name, pageQuery, safeText } from './common.ts'
 
@@ -42,6 +50,23 @@ export const channelView = z
     created_at: instantOut,
   })
   .meta({ id: 'Channel' })
+
+/** What a connected account can do: what is offered to an agent, and what a reply is checked against. */
+export const capabilitiesView = z
+  .object({
+    actions: z.array(z.enum(ACTION_VERBS)),
+    idempotency: z.enum(SEND_IDEMPOTENCIES),
+    text: z.object({
+      counting: z.enum(TEXT_COUNTINGS),
+      max_characters: z.int().nullable(),
+      max_bytes: z.int(),
+      link_characters: z.int().nullable(),
+    }),
+    visibilities: z.array(z.enum(VISIBILITIES)),
+    attachments: z.object({ max_count: z.int(), max_bytes: z.int(), media_types: z.array(z.string()) }).nullable(),
+    reply_window_seconds: z.int().nullable(),
+  })
+  .meta({ id: 'Capabilities' })
 
 export const outboxQuery = pageQuery
 

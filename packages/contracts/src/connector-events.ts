@@ -12,6 +12,21 @@ export const connectorAuthor = z.strictObject({
 })
 export type ConnectorAuthor = z.infer<typeof connectorAuthor>
 
+/** A file of a message: at an address of its network, or in our blob store already. `external_id` tells it from its siblings. */
+export const connectorAttachment = z.strictObject({
+  external_id: z.string().min(1),
+  url: z.string().nullable(),
+  blob_key: z.string().nullable(),
+  /** What the network or the sender claims it is. */
+  media_type: z.string().nullable(),
+  filename: z.string().nullable(),
+  alt_text: z.string().nullable(),
+  byte_size: z.int().nullable(),
+  /** Shown within the text, as pictures of an e-mail are. */
+  inline: z.boolean(),
+})
+export type ConnectorAttachment = z.infer<typeof connectorAttachment>
+
 /**
  * One message, as every connector describes it, whatever its network calls it.
  * `thread_key` decides the conversation; `version_at` decides between two versions of the same message.
@@ -39,6 +54,13 @@ export const connectorMessage = z.strictObject({
   send_token: z.uuid().nullable(),
   /** What the connector needs again to answer this message: references, opaque reply context. */
   reply_context: z.record(z.string(), z.unknown()).nullable(),
+  attachments: z.array(connectorAttachment).optional(),
+  /** A program wrote it: nobody waits for an answer, and it opens nothing again. */
+  automatic: z.boolean().optional(),
+  /** What it repeats of earlier messages, left out of `text`. */
+  quoted_text: z.string().nullable().optional(),
+  /** Whether the network vouches for the author; null where it says nothing about that. */
+  sender_verified: z.boolean().nullable().optional(),
 })
 export type ConnectorMessage = z.infer<typeof connectorMessage>
 
@@ -54,4 +76,19 @@ export type ConnectorDeletion = z.infer<typeof connectorDeletion>
 export const connectorIgnored = z.strictObject({ type: z.literal('ignored'), reason: z.string() })
 export type ConnectorIgnored = z.infer<typeof connectorIgnored>
 
-export type ConnectorEvent = ConnectorMessage | ConnectorDeletion | ConnectorIgnored
+/**
+ * What we sent came back: it did not reach, or will not. Known by the reply's id on the network, or by the reply's own
+ * where the network carries one along. `permanent` false is a delay, for information.
+ */
+export const connectorBounce = z.strictObject({
+  type: z.literal('bounce'),
+  external_id: z.string().nullable(),
+  send_token: z.uuid().nullable(),
+  recipient: z.string().nullable(),
+  reason: z.string(),
+  permanent: z.boolean(),
+  occurred_at: instant,
+})
+export type ConnectorBounce = z.infer<typeof connectorBounce>
+
+export type ConnectorEvent = ConnectorMessage | ConnectorDeletion | ConnectorBounce | ConnectorIgnored

@@ -9,6 +9,7 @@ export function openChannel(secretKey: Buffer, channel: Channel) {
     id: channel.id,
     external_id: channel.external_id,
     settings: channel.settings as Record<string, unknown>,
+    network_facts: channel.network_facts as Record<string, unknown>,
     credentials: open(channel.credentials_sealed),
     session: channel.session_sealed ? open(channel.session_sealed) : null,
   }

@@ -14,10 +14,10 @@ import {
 import {
   type Actor,
   type ChannelCapabilities,
-  countGraphemes,
   DomainError,
   NotFound,
   type Visibility,
+  whyTooLong,
 } from '@parley/domain'
 
 export type ReplyDraft = {
@@ -80,18 +80,9 @@ export async function queueReply(
   return message
 }
 
-function refuseUnsendable(body: string, { max_reply_graphemes, max_reply_bytes }: ChannelCapabilities): void {
-  const graphemes = countGraphemes(body)
-  if (max_reply_graphemes !== null && graphemes > max_reply_graphemes) {
-    throw new DomainError(
-      'reply_refused',
-      `The network takes ${max_reply_graphemes} characters; this has ${graphemes}.`,
-    )
-  }
-  const bytes = Buffer.byteLength(body)
-  if (bytes > max_reply_bytes) {
-    throw new DomainError('reply_refused', `The network takes ${max_reply_bytes} bytes; this has ${bytes}.`)
-  }
+function refuseUnsendable(body: string, { text }: ChannelCapabilities): void {
+  const reason = whyTooLong(body, text)
+  if (reason) throw new DomainError('reply_refused', reason)
 }
 
 async function refuseUnseen(trx: Trx, conversation_id: string, seen_up_to: string): Promise<void> {

@@ -31,7 +31,7 @@ import {
   updateInbox,
   type Wait,
 } from '@parley/db'
-import { testDatabase } from '@parley/testing'
+import { capabilities, testDatabase } from '@parley/testing'
 import type { Test } from 'tap'
 
 /** A time of the Monday on which these tests happen. */
@@ -219,7 +219,7 @@ async function openInbox(db: Database) {
           ...draft,
         },
         () => ({
-          capabilities: { max_reply_graphemes: 300, max_reply_bytes: 3000, idempotency: 'none' },
+          capabilities: capabilities(),
           pulled: false,
           ...delivery,
         }),

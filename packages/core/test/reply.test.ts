@@ -1,7 +1,7 @@
 import { acknowledgeOutbox, beginSendAttempt, finishSendAttempt, postponeReply, takeSendTask } from '@parley/core'
 import { findMessage, type Message, type SendAttempt, updateChannel, updateMessage } from '@parley/db'
 import type { DomainError } from '@parley/domain'
-import { has } from '@parley/testing'
+import { capabilities, has } from '@parley/testing'
 import t from 'tap'
 import { at, deletion, type Inbox, message, openInboxes } from './inbox.ts'
 
@@ -23,7 +23,9 @@ const finish = (inbox: Inbox, attempt: SendAttempt, external_id: string, accepte
 t.test('a reply that the network would not take is refused before it is stored', async t => {
   const inbox = await openInbox()
   const { conversation } = await asked(inbox)
-  const limits = { max_reply_graphemes: 5, max_reply_bytes: 40, idempotency: 'none' as const }
+  const limits = capabilities({
+    text: { counting: 'graphemes', max_characters: 5, max_bytes: 40, link_characters: null },
+  })
   const reply = (body: string) => inbox.reply(conversation.id, at('09:05:00'), { body }, { capabilities: limits })
   const family = '👨‍👩‍👧‍👦'
   await t.rejects(reply('abcdef'), { code: 'reply_refused', message: /5 characters; this has 6/ })

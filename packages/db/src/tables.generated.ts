@@ -92,12 +92,16 @@ export interface Channels {
   inbox_id: string;
   kind: import('@parley/domain').ChannelKind;
   name: string;
+  network_facts: Generated<Json>;
   next_poll_at: Timestamp | null;
   poll_failures: Generated<number>;
   poll_seconds: Generated<number>;
   poll_turn: string | null;
   polled_at: Timestamp | null;
   resume_at: Timestamp | null;
+  send_failures: Generated<number>;
+  send_resume_at: Timestamp | null;
+  session_lease_until: Timestamp | null;
   session_sealed: Buffer | null;
   settings: Json;
   status: import('@parley/domain').ChannelStatus;
@@ -212,12 +216,33 @@ export interface Inboxes {
   workspace_id: Generated<string>;
 }
 
+export interface MessageActions {
+  actor_id: string;
+  actor_type: string;
+  body: string | null;
+  channel_id: string;
+  conversation_id: string;
+  created_at: Timestamp;
+  done_at: Timestamp | null;
+  hold_until: Timestamp | null;
+  id: string;
+  message_id: string;
+  next_attempt_at: Timestamp | null;
+  send_epoch: number;
+  state: import('@parley/domain').SendState;
+  state_reason: string | null;
+  verb: import('@parley/domain').ActionVerb;
+  workspace_id: Generated<string>;
+}
+
 export interface Messages {
   author_id: string | null;
   author_type: import('@parley/domain').AuthorType;
+  automatic: Generated<boolean>;
   body: string;
   body_html: string | null;
   body_marks: Generated<string[]>;
+  body_quoted: string | null;
   channel_id: string;
   contact_id: string | null;
   conversation_id: string;
@@ -226,17 +251,22 @@ export interface Messages {
   edited_at: Timestamp | null;
   external_id: string | null;
   from_history: Generated<boolean>;
+  hold_until: Timestamp | null;
   id: string;
   in_reply_to: string | null;
   kind: string;
   next_attempt_at: Timestamp | null;
   occurred_at: Timestamp;
   parent_external_id: string | null;
+  part_number: number | null;
+  part_of: string | null;
   permalink: string | null;
   processed_at: Timestamp;
   received_at: Timestamp;
   reply_context: unknown | null;
   resolve_after: Generated<boolean>;
+  send_epoch: number | null;
+  sender_verified: boolean | null;
   state: import('@parley/domain').MessageState;
   state_reason: string | null;
   thread_position: Generated<string>;
@@ -264,7 +294,9 @@ export interface MessageVersions {
 }
 
 export interface SendAttempts {
+  action_id: string | null;
   finished_at: Timestamp | null;
+  intent_id: Generated<string>;
   lease_until: Timestamp;
   looks: Generated<number>;
   message_id: string;
@@ -274,6 +306,13 @@ export interface SendAttempts {
   reason: string | null;
   started_at: Timestamp;
   workspace_id: Generated<string>;
+}
+
+export interface SendEpochs {
+  began_at: Generated<Timestamp>;
+  epoch: number;
+  origin: string;
+  reason: string;
 }
 
 export interface SlaClocks {
@@ -368,10 +407,12 @@ export interface DB {
   inbound_events: InboundEvents;
   inbound_payloads: InboundPayloads;
   inboxes: Inboxes;
+  message_actions: MessageActions;
   message_tombstones: MessageTombstones;
   message_versions: MessageVersions;
   messages: Messages;
   send_attempts: SendAttempts;
+  send_epochs: SendEpochs;
   sla_clocks: SlaClocks;
   sla_policies: SlaPolicies;
   sla_policy_versions: SlaPolicyVersions;

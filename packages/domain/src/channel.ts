@@ -13,23 +13,5 @@ export type BackfillState = (typeof BACKFILL_STATES)[number]
 export const POLL_SECONDS = { least: 5, most: 86_400, usual: 15 } as const
 
 /** How an inbound message came to be addressed to us, in the words the networks share. */
-export const MESSAGE_KINDS = ['mention', 'comment', 'reply', 'quote', 'direct', 'review'] as const
+export const MESSAGE_KINDS = ['mention', 'comment', 'reply', 'quote', 'direct', 'review', 'email'] as const
 export type MessageKind = (typeof MESSAGE_KINDS)[number]
-
-export const VISIBILITIES = ['public', 'private'] as const
-export type Visibility = (typeof VISIBILITIES)[number]
-
-/**
- * What makes a repeated send harmless on a network.
- * `chosen_key`: we name the post before sending, a repeat is the same post, so a lost answer may be asked again.
- * `none`: a repeat is a second post, so only a person may decide to send again.
- */
-export type SendIdempotency = 'chosen_key' | 'none'
-
-export type ChannelCapabilities = {
-  /** Longest reply in user-perceived characters (grapheme clusters); null when the network sets no limit. */
-  max_reply_graphemes: number | null
-  /** Longest reply in UTF-8 bytes. */
-  max_reply_bytes: number
-  idempotency: SendIdempotency
-}

@@ -1,4 +1,5 @@
 export * from './actor.ts'
+export * from './capabilities.ts'
 export * from './channel.ts'
 export * from './channel-health.ts'
 export * from './conversation.ts'
@@ -14,3 +15,4 @@ export {
 export * from './sla/wait.ts'
 export * from './text/clean-text.ts'
 export { composed } from './text/composed.ts'
+export * from './visibility.ts'

@@ -1,8 +1,12 @@
 /**
- * received: came from the network · stored: an internal note.
- * A reply is queued → sending → sent | rejected | unknown; a retryable refusal puts it back to queued.
+ * How something that leaves Parley stands: queued → sending → sent | rejected | unknown. A refusal that time can mend
+ * puts it back to queued, a person takes it back from there (cancelled), and of what is unknown a person decides.
  */
-export const MESSAGE_STATES = ['received', 'stored', 'queued', 'sending', 'sent', 'rejected', 'unknown'] as const
+export const SEND_STATES = ['queued', 'sending', 'sent', 'rejected', 'unknown', 'cancelled'] as const
+export type SendState = (typeof SEND_STATES)[number]
+
+/** received: came from the network · stored: an internal note · the others are of a reply. */
+export const MESSAGE_STATES = ['received', 'stored', ...SEND_STATES] as const
 export type MessageState = (typeof MESSAGE_STATES)[number]
 
 export const MESSAGE_DIRECTIONS = ['inbound', 'outbound', 'internal'] as const

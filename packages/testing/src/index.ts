@@ -1,5 +1,6 @@
-export { comment, firstWorkspace } from './builders.ts'
+export { capabilities, comment, firstWorkspace } from './builders.ts'
 export { restClient } from './client.ts'
+export { connectedChannel, connectorContext } from './connectors.ts'
 export { type TestDatabase, testDatabase } from './database.ts'
 export { onBothBackends, testEnvironment } from './environment.ts'
 export { below, type Random, seededRandom } from './fake-network/random.ts'

@@ -16,6 +16,8 @@ const WORDS = {
   'channels.status': 'ChannelStatus',
   'conversations.status': 'ConversationStatus',
   'events.actor_type': 'ActorType',
+  'message_actions.state': 'SendState',
+  'message_actions.verb': 'ActionVerb',
   'messages.author_type': 'AuthorType',
   'messages.direction': 'MessageDirection',
   'messages.state': 'MessageState',

@@ -2,6 +2,7 @@ import {
   ChannelAuthError,
   type ConnectedChannel,
   connectorFor,
+  type Identity,
   NetworkUnavailable,
   refuseTarget,
 } from '@parley/connectors'
@@ -30,9 +31,9 @@ export async function connectChannel(ctx: ApiContext, workspace_id: string, draf
   const credentials = parse(connector.credentialsSchema, generated ?? draft.credentials, 'credentials')
   const now = ctx.now()
   const id = newId(now)
-  const channel: ConnectedChannel = { id, external_id: null, settings, credentials, session: null }
+  const channel: ConnectedChannel = { id, external_id: null, settings, network_facts: {}, credentials, session: null }
   let session: Record<string, unknown> | undefined
-  const external_id = await identify(ctx, draft.kind, channel, saved => {
+  const identity = await identify(ctx, draft.kind, channel, saved => {
     session = saved
   })
 
@@ -47,7 +48,8 @@ export async function connectChannel(ctx: ApiContext, workspace_id: string, draf
       inbox_id: draft.inbox_id,
       kind: draft.kind,
       name: draft.name,
-      external_id,
+      external_id: identity?.external_id ?? null,
+      network_facts: JSON.stringify(identity?.network_facts ?? {}),
       status: 'active',
       settings: JSON.stringify(settings),
       credentials_sealed: seal(PARLEY_SECRET_KEY, context, credentials),
@@ -91,17 +93,22 @@ export async function identify(
   kind: string,
   channel: ConnectedChannel,
   saveSession: (session: Record<string, unknown>) => void,
-): Promise<string | null> {
+): Promise<Identity | null> {
   const { identify } = connectorFor(kind)
   if (!identify) return null
   try {
-    const found = await identify(channel, {
+    return await identify(channel, {
       now: ctx.now,
       signal: AbortSignal.timeout(IDENTIFY_TIMEOUT_MS),
       saveSession: async session => saveSession(session),
+      renewSession: async (_stale, renew) => {
+        const session = await renew(null)
+        saveSession(session)
+        return session
+      },
+      assertInTime: () => {},
       fetch: ctx.fetch,
     })
-    return found.external_id
   } catch (error) {
     if (error instanceof ChannelAuthError || error instanceof NetworkUnavailable) {
       throw new DomainError('validation_failed', `The network did not let us in: ${error.message}`)

@@ -21,12 +21,12 @@ export async function reconnectChannel(
   const credentials = parse(connector.credentialsSchema, given, 'credentials')
   const { id, external_id } = channel
   const settings = channel.settings as Record<string, unknown>
-  const opened: ConnectedChannel = { id, external_id, settings, credentials, session: null }
+  const opened: ConnectedChannel = { id, external_id, settings, network_facts: {}, credentials, session: null }
   let session: Record<string, unknown> | undefined
   const found = await identify(ctx, channel.kind, opened, saved => {
     session = saved
   })
-  if (external_id !== null && found !== external_id) {
+  if (external_id !== null && found?.external_id !== external_id) {
     throw new DomainError('validation_failed', 'These credentials open another account than the one connected here.')
   }
   const { PARLEY_SECRET_KEY } = ctx.config
@@ -38,6 +38,7 @@ export async function reconnectChannel(
     await updateChannel(trx, id, {
       credentials_sealed: sealed(credentials),
       session_sealed: session ? sealed(session) : null,
+      ...(found?.network_facts ? { network_facts: JSON.stringify(found.network_facts) } : {}),
       status: locked.status === 'disabled' ? 'active' : locked.status,
       status_reason: null,
       poll_failures: 0,

@@ -5,7 +5,7 @@ import type { ChannelJob, ConnectorEvent, SendJob } from '@parley/contracts'
 import { acceptInbound, channelContext, ledgerEntries, queueReply, seal } from '@parley/core'
 import { type Channel, type Database, findChannel, insertChannel, listUsers, type Trx } from '@parley/db'
 import type { Hints } from '@parley/queue'
-import { firstWorkspace, TEST_SECRET_KEY, testDatabase } from '@parley/testing'
+import { capabilities, firstWorkspace, TEST_SECRET_KEY, testDatabase } from '@parley/testing'
 import type { Test } from 'tap'
 import type { WorkerContext } from '../src/context.ts'
 import { ConversationNumbers } from '../src/conversation-numbers.ts'
@@ -25,7 +25,7 @@ export function fakeConnector(fields: Partial<Connector> = {}): Connector {
   }
   return {
     kind: 'generic',
-    capabilities: { max_reply_graphemes: null, max_reply_bytes: 1000, idempotency: 'none' },
+    capabilities: () => capabilities(),
     settingsSchema: { parse: refuse } as unknown as Connector['settingsSchema'],
     credentialsSchema: { parse: refuse } as unknown as Connector['credentialsSchema'],
     // The ledger holds the event as the inbox reads it.
@@ -141,7 +141,6 @@ export async function openWorker(t: Test, connector: Connector) {
   const reply = () =>
     run(async trx => {
       const { id } = await trx.selectFrom('conversations').select('id').executeTakeFirstOrThrow()
-      const { capabilities } = connector
       const draft = {
         conversation_id: id,
         author: { type: 'user' as const, id: agent!.id },
@@ -150,7 +149,12 @@ export async function openWorker(t: Test, connector: Connector) {
         force: false,
         resolve_after: false,
       }
-      return queueReply(trx, draft, () => ({ capabilities, pulled: false }), clock.now)
+      return queueReply(
+        trx,
+        draft,
+        () => ({ capabilities: connector.capabilities({ settings: {}, network_facts: {} }), pulled: false }),
+        clock.now,
+      )
     })
 
   const ctx = contextOn(db)

@@ -8,7 +8,7 @@ import {
   SendRefused,
 } from '@parley/connectors'
 import { findLatestAttempt, findMessage, type Message, openDatabase, updateChannel } from '@parley/db'
-import { has } from '@parley/testing'
+import { capabilities, has } from '@parley/testing'
 import t, { type Test } from 'tap'
 import { send } from '../src/processors/send.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
@@ -210,8 +210,9 @@ t.test('a lost answer is found by asking the network', async t => {
 t.test('where a repeat is the same post, the very same request is sent again', async t => {
   let answer: () => Promise<SendOutcome> = () => Promise.reject(new Error('socket hang up'))
   const network = { send: () => answer(), findSent: async () => ({ outcome: 'not_found' as const }) }
-  const capabilities = { max_reply_graphemes: null, max_reply_bytes: 1000, idempotency: 'chosen_key' as const }
-  const { sendNow, calls, sentBodies, wake, now, attempt } = await setUp(t, network, { capabilities })
+  const { sendNow, calls, sentBodies, wake, now, attempt } = await setUp(t, network, {
+    capabilities: () => capabilities({ idempotency: 'chosen_key' }),
+  })
   await sendNow()
   await wake()
   answer = async () => sentAt('09:05:05')

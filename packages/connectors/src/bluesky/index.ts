@@ -13,7 +13,14 @@ import { blueskyCredentials, blueskySettings } from './settings.ts'
 /** Public conversations on Bluesky and any other AT Protocol host, read by polling. */
 export const blueskyConnector: Connector = {
   kind: 'bluesky',
-  capabilities: { max_reply_graphemes: MAX_GRAPHEMES, max_reply_bytes: MAX_BYTES, idempotency: 'chosen_key' },
+  capabilities: () => ({
+    actions: [],
+    idempotency: 'chosen_key',
+    text: { counting: 'graphemes', max_characters: MAX_GRAPHEMES, max_bytes: MAX_BYTES, link_characters: null },
+    visibilities: ['public'],
+    attachments: null,
+    reply_window_seconds: null,
+  }),
   settingsSchema: blueskySettings,
   credentialsSchema: blueskyCredentials,
   identify: async (channel, context) => ({ external_id: (await openSession(channel, context)).did }),

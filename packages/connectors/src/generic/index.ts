@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { VISIBILITIES } from '@parley/domain'
 import type { Connector } from '../connector.ts'
 import { normalise } from './normalise.ts'
 import { receive } from './receive.ts'
@@ -8,7 +9,14 @@ import { prepare, send } from './send.ts'
 /** Anything with an HTTP client: events come in signed (Standard Webhooks), replies are POSTed or fetched. */
 export const genericConnector: Connector = {
   kind: 'generic',
-  capabilities: { max_reply_graphemes: null, max_reply_bytes: 64 * 1024, idempotency: 'none' },
+  capabilities: ({ settings }) => ({
+    actions: [],
+    idempotency: 'none',
+    text: { counting: 'graphemes', max_characters: null, max_bytes: 64 * 1024, link_characters: null },
+    visibilities: [...VISIBILITIES],
+    attachments: null,
+    reply_window_seconds: genericSettings.parse(settings).reply_window_seconds ?? null,
+  }),
   settingsSchema: genericSettings,
   credentialsSchema: genericCredentials,
   generateCredentials: () => ({ signing_secrets: [`whsec_${randomBytes(32).toString('base64')}`] }),

@@ -11,6 +11,8 @@ export const genericSettings = z.strictObject({
     .url({ protocol: /^https?$/ })
     .max(2048)
     .optional(),
+  /** For how long after a message the network behind it takes an answer; without it, for ever. */
+  reply_window_seconds: z.int().min(60).max(31_536_000).optional(),
 })
 
 const signing_secrets = z

@@ -64,6 +64,17 @@ export async function updateChannel(trx: Trx, id: string, change: Updateable<Cha
   await trx.updateTable('channels').set(change).where('id', '=', id).execute()
 }
 
+/** Lets one worker at a time renew a channel's tokens. False while another one does. */
+export async function takeSessionLease(trx: Trx, id: string, until: Date, now: Date): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('channels')
+    .set({ session_lease_until: until })
+    .where('id', '=', id)
+    .where(eb => eb.or([eb('session_lease_until', 'is', null), eb('session_lease_until', '<=', now)]))
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
 /** Which workspace a webhook's channel belongs to. It never changes, so the answer may be kept. */
 export async function findWorkspaceOfChannel(trx: SystemTrx, channel_id: string): Promise<string | undefined> {
   const row = await trx.selectFrom('channels').select('workspace_id').where('id', '=', channel_id).executeTakeFirst()

@@ -1,5 +1,5 @@
-import { connectorFor } from '@parley/connectors'
 import {
+  capabilitiesView,
   channelBody,
   channelView,
   idParams,
@@ -27,6 +27,7 @@ import {
 } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import { z } from 'zod'
+import { capabilitiesOf } from '../capabilities-of.ts'
 import { connectChannel } from '../connect-channel.ts'
 import { getChannel } from '../get-channel.ts'
 import { page, pageById } from '../paging.ts'
@@ -173,17 +174,13 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
         summary: "What the channel's network allows",
         params: idParams,
         response: {
-          200: z.object({
-            max_reply_graphemes: z.int().nullable(),
-            max_reply_bytes: z.int(),
-            idempotency: z.enum(['chosen_key', 'none']),
-          }),
+          200: capabilitiesView,
         },
       },
     },
     async request => {
       const channel = await db.inWorkspace(request.credential.workspace_id, trx => getChannel(trx, request.params.id))
-      return connectorFor(channel.kind).capabilities
+      return capabilitiesOf(channel)
     },
   )
 

@@ -1,15 +1,8 @@
-import { connectorFor } from '@parley/connectors'
 import { idParams, messageView, replyBody } from '@parley/contracts'
-import { type Delivery, queueReply } from '@parley/core'
-import type { Channel } from '@parley/db'
+import { queueReply } from '@parley/core'
+import { deliveryOf } from '../capabilities-of.ts'
 import { applyEffect } from '../plugins/effects.ts'
 import type { Routes } from '../zod-plugin.ts'
-
-function deliveryOf(channel: Channel): Delivery {
-  const connector = connectorFor(channel.kind)
-  const pulled = connector.pulled?.({ settings: channel.settings as Record<string, unknown> }) ?? false
-  return { capabilities: connector.capabilities, pulled }
-}
 
 /** Replies to customers. 202 means stored: the worker delivers, and the message's `state` tells how it went. */
 export const replyRoutes: Routes = async (app, { ctx }) => {

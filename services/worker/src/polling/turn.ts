@@ -13,7 +13,8 @@ import {
   type Trx,
   takePollTurn,
 } from '@parley/db'
-import { connectorContext, type WorkerContext } from '../context.ts'
+import { connectorContext } from '../connector-context.ts'
+import type { WorkerContext } from '../context.ts'
 import { spreadOut } from './pace.ts'
 
 /** What a turn may take. Its last call ends before the turn does, so a dead worker's turn is over when it runs out. */

@@ -19,7 +19,8 @@ import {
   takeSendTask,
 } from '@parley/core'
 import type { Channel } from '@parley/db'
-import { connectorContext, type WorkerContext } from '../context.ts'
+import { connectorContext } from '../connector-context.ts'
+import type { WorkerContext } from '../context.ts'
 import { disableChannel } from '../disable-channel.ts'
 
 /** Shorter than the lease of an attempt: when it runs out, nobody is still talking to the network. */
@@ -78,12 +79,16 @@ async function prepare(
     text: message.body,
     visibility: message.visibility,
     thread_key,
+    queued_at: message.received_at,
     in_reply_to: parent?.external_id
       ? {
           external_id: parent.external_id,
           reply_context: parent.reply_context as Record<string, unknown> | null,
+          visibility: parent.visibility,
+          from_us: parent.direction === 'outbound',
         }
       : null,
+    attachments: [],
   }
   try {
     const opened = openChannel(ctx.config.PARLEY_SECRET_KEY, channel)
@@ -133,7 +138,8 @@ async function lookUp(ctx: WorkerContext, task: Extract<SendTask, { task: 'look_
   const prepared = attempt.prepared as PreparedSend
   const found = await findSent(ctx, connector, channel, prepared)
   if (found.outcome !== 'not_found') return finish(ctx, channel, attempt, found, connector)
-  if (connector.capabilities.idempotency === 'chosen_key') {
+  const { idempotency } = connector.capabilities(openChannel(ctx.config.PARLEY_SECRET_KEY, channel))
+  if (idempotency === 'chosen_key') {
     return finish(ctx, channel, attempt, await callNetwork(ctx, connector, channel, prepared), connector)
   }
   const reason = 'The network does not show it; whether it was refused is not known.'

@@ -1,0 +1,21 @@
+import { connectorFor } from '@parley/connectors'
+import type { Delivery } from '@parley/core'
+import type { Channel } from '@parley/db'
+import type { ChannelCapabilities } from '@parley/domain'
+
+/** What a connected account can do. */
+export function capabilitiesOf(channel: Channel): ChannelCapabilities {
+  return connectorFor(channel.kind).capabilities({
+    settings: channel.settings as Record<string, unknown>,
+    network_facts: channel.network_facts as Record<string, unknown>,
+  })
+}
+
+/** How replies leave it. */
+export function deliveryOf(channel: Channel): Delivery {
+  const { pulled } = connectorFor(channel.kind)
+  return {
+    capabilities: capabilitiesOf(channel),
+    pulled: pulled?.({ settings: channel.settings as Record<string, unknown> }) ?? false,
+  }
+}
