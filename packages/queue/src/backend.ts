@@ -1,4 +1,5 @@
 import { createPostgresBackend, Queue, type QueueOptions, Worker, type WorkerOptions, withBackend } from 'bullmq'
+import pg from 'pg'
 
 /** Where the queues live: Redis, or the database itself when there is no Redis. */
 export type QueueBackend = { kind: 'redis'; url: string } | { kind: 'postgres'; url: string }
@@ -11,11 +12,15 @@ const PREFIX = '{parley}'
 const postgres = withBackend(openPostgresBackend)
 
 /**
- * BullMQ's backend, except that it asks again: it keeps the first answer to "is the database ready?", so a process
- * that starts while the database is away would never see its queues again (seen in 6.7.0).
+ * BullMQ's backend, except for what ends a process or leaves it deaf (seen in 6.7.0). It asks again: it keeps the first
+ * answer to "is the database ready?", so a process that starts while the database is away would never see its queues
+ * again. And it survives a connection that breaks in its first moments, before BullMQ listens to that connection's errors.
  */
 function openPostgresBackend(...args: Parameters<typeof createPostgresBackend>) {
   const backend = createPostgresBackend(...args)
+  const connection = backend.connection as unknown as Connections
+  connection.pool.on('connect', client => client.on('error', () => {}))
+  connection.pgModule = { ...connection.pgModule, Client: PatientClient }
   for (const part of [backend, backend.connection] as unknown as Readiness[]) {
     const ask = part.waitUntilReady.bind(part)
     part.waitUntilReady = async () => {
@@ -30,6 +35,15 @@ function openPostgresBackend(...args: Parameters<typeof createPostgresBackend>) 
   return backend
 }
 
+/** One whose breaking is told to whoever asks it something, and to nobody else. */
+class PatientClient extends pg.Client {
+  constructor(config: pg.ClientConfig) {
+    super(config)
+    this.on('error', () => {})
+  }
+}
+
+type Connections = { pool: pg.Pool; pgModule: typeof pg }
 type Readiness = { waitUntilReady: () => Promise<void>; readyPromise: Promise<void> | undefined }
 
 /** A queue as a producer. On Redis it fails at once when Redis is away, and within 250 ms when Redis hangs. */

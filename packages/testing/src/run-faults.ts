@@ -6,6 +6,8 @@ import { startTestServers } from './servers.ts'
 import { ROOT, runTap } from './tap.ts'
 
 const FOLDER = 'services/standalone/faults'
+/** Of a file, for each seed that its scenarios take. */
+const TIMEOUT_SECONDS = 600
 
 const HELP = `Breaks things while messages come in, and checks that none is lost, doubled or wrong.
 
@@ -54,7 +56,8 @@ async function main(args: string[]): Promise<number> {
   const log = join(folder, 'scenarios')
   const servers = await startTestServers(say)
   try {
-    const { code, pass, fail, skip, failures } = await runTap(['--jobs=3', '--timeout=600', ...files], {
+    const timeout = TIMEOUT_SECONDS * (seeds?.split(',').length ?? 1)
+    const { code, pass, fail, skip, failures } = await runTap(['--jobs=3', `--timeout=${timeout}`, ...files], {
       PARLEY_TEST_POSTGRES_URL: servers.postgresUrl,
       PARLEY_TEST_REDIS_URL: servers.redisUrl,
       PARLEY_FAULTS_SEEDS: seeds,

@@ -64,7 +64,12 @@ export async function openWorld(t: Test, options: WorldOptions) {
     return service
   }
   /** What every process said last: a process that stands still is understood from nothing else. */
-  const lastWords = () => services.map(({ output }, index) => `service ${index}: …${output().slice(-1500)}`).join('\n')
+  const lastWords = () =>
+    services
+      .map(
+        ({ process, output }, index) => `service ${index} (exit code ${process.exitCode}): …${output().slice(-1500)}`,
+      )
+      .join('\n')
 
   /** Starts an API and leads the door to it. */
   const openApi = async (overrides: Record<string, string> = {}) => {
@@ -103,7 +108,7 @@ export async function openWorld(t: Test, options: WorldOptions) {
     ledger,
     openApi,
     openWorker: (overrides: Record<string, string> = {}): Service =>
-      startService(t, 'worker', { ...env, ...overrides }),
+      keep(startService(t, 'worker', { ...env, ...overrides })),
 
     /** A generic channel. */
     addShop: (name: string) =>
