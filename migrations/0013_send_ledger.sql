@@ -63,6 +63,9 @@ alter table messages
   -- A long reply in several posts: the first of them, and which this is (1 is the first).
   add column part_of uuid,
   add column part_number smallint,
+  -- What we did to it on its network.
+  add column liked_at timestamptz(3),
+  add column hidden_at timestamptz(3),
   -- A program wrote it, an out-of-office note or a newsletter: nobody waits for an answer.
   add column automatic boolean not null default false,
   -- What it repeats of earlier messages, folded away from the body.
@@ -78,7 +81,9 @@ alter table channels
   add column send_failures integer not null default 0,
   add column send_resume_at timestamptz(3),
   -- While one worker renews the tokens, others wait for what it saves.
-  add column session_lease_until timestamptz(3);
+  add column session_lease_until timestamptz(3),
+  -- A reply that waited longer than this while the channel could not send is worth a warning when it goes on.
+  add column old_reply_seconds integer not null default 86400 check (old_reply_seconds between 60 and 31536000);
 
 -- Likes, hiding, deleting, editing: intents like replies, with the same states and the same attempts.
 create table message_actions (
@@ -104,7 +109,7 @@ create table message_actions (
   foreign key (workspace_id, message_id) references messages (workspace_id, id),
   foreign key (workspace_id, conversation_id) references conversations (workspace_id, id)
 );
-create index message_actions_by_message on message_actions (workspace_id, message_id, id);
+create unique index message_actions_by_message on message_actions (workspace_id, message_id, created_at);
 create index message_actions_to_attempt on message_actions (next_attempt_at) where next_attempt_at is not null;
 call isolate_by_workspace('message_actions');
 create policy system_lookup on message_actions for select to parley_system using (next_attempt_at is not null);

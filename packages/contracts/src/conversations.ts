@@ -7,9 +7,10 @@ import {
   VISIBILITIES,
 } from '@parley/domain'
 import { z } from 'zod'
-import { id, instantOut, pageQuery, safeText } from './common.ts'
+import { externalId, id, instantIn, instantOut, pageQuery, safeText } from './common.ts'
 
 const MAX_OWN_TEXT_BYTES = 64 * 1024
+const MAX_HOLD_SECONDS = 7 * 24 * 3600
 
 /** A repeatable query parameter arrives as text or as a list of texts. */
 const listOf = <T extends z.ZodType>(item: T) =>
@@ -87,6 +88,11 @@ export const messageView = z
     received_at: instantOut,
     edited_at: instantOut.nullable(),
     deleted_at: instantOut.nullable(),
+    liked_at: instantOut.nullable().meta({ description: 'When the network took our like.' }),
+    hidden_at: instantOut.nullable().meta({ description: 'When the network hid it for us.' }),
+    hold_until: instantOut.nullable().meta({ description: 'Until then a queued reply can be taken back.' }),
+    part_of: id.nullable().meta({ description: 'Of a long reply in several posts: the first of them.' }),
+    part_number: z.int().nullable().meta({ description: 'Which of these posts it is; 1 is the first.' }),
   })
   .meta({ id: 'Message' })
 
@@ -94,15 +100,50 @@ export const noteBody = z.strictObject({ body: safeText(MAX_OWN_TEXT_BYTES) })
 
 export const replyBody = z.strictObject({
   body: safeText(MAX_OWN_TEXT_BYTES),
-  visibility: z.enum(VISIBILITIES).default('public'),
+  /** Never wider than the message it answers; as wide as that when absent. */
+  visibility: z.enum(VISIBILITIES).optional(),
   /** The message being answered; the customer's latest one when absent. */
   in_reply_to: id.optional(),
-  /** The last message the author saw; the reply is refused when the customer has written since. */
+  /** The last message the author saw; the reply is refused when anybody has said something since. */
   seen_up_to: id.optional(),
   force: z.boolean().default(false),
   /** Resolve the conversation once the network has accepted the reply. */
   resolve_after: z.boolean().default(false),
+  /** Wait so long before it goes out; until then `cancel` takes it back. */
+  hold_seconds: z.int().min(1).max(MAX_HOLD_SECONDS).optional(),
+  /** What is too long for one post goes out in several, each answering the one before. */
+  split: z.boolean().default(false),
 })
+
+/** A reply that was taken in. `parts` has all its posts when it goes out in several, and is empty otherwise. */
+export const replyView = messageView.extend({ parts: z.array(messageView) }).meta({ id: 'Reply' })
+
+export const markSentBody = z.strictObject({
+  /** Its id on the network, where that is known: what answers it is then found to belong to it. */
+  external_id: externalId.optional(),
+  permalink: z
+    .url({ protocol: /^https?$/, normalize: true })
+    .max(2048)
+    .optional(),
+  /** When it appeared; when it was sent, if absent. */
+  sent_at: instantIn.optional(),
+})
+
+export const markNotSentBody = z.strictObject({ reason: safeText(1000).optional() })
+
+/** One call to the network about a reply or an action. */
+export const attemptView = z
+  .object({
+    number: z.int(),
+    started_at: instantOut,
+    finished_at: instantOut.nullable(),
+    outcome: z.string().nullable(),
+    reason: z.string().nullable(),
+    /** How often the network was asked what became of it. */
+    looks: z.int(),
+  })
+  .meta({ id: 'SendAttempt' })
+export const attempts = z.object({ data: z.array(attemptView) })
 
 /** What a message said at one time of its network; the last one is what it says now. */
 export const messageVersionView = z

@@ -9,5 +9,6 @@ export type ChannelJob = z.infer<typeof channelJob>
 export const ingestJob = channelJob.extend({ lanes: z.array(z.int().min(0)).min(1).optional() })
 export type IngestJob = z.infer<typeof ingestJob>
 
-export const sendJob = z.object({ workspace_id: id, message_id: id })
+/** A reply, or with `action_id` what is to be done to a message. */
+export const sendJob = z.object({ workspace_id: id, message_id: id, action_id: id.optional() })
 export type SendJob = z.infer<typeof sendJob>

@@ -7,23 +7,30 @@ export { bootstrapWorkspace, keyHint } from './bootstrap-workspace.ts'
 export { breachClocks } from './breach-clocks.ts'
 export { pauseChannel, resumeChannel } from './change-channel-status.ts'
 export { changeConversationStatus } from './change-conversation-status.ts'
+export { recordCall } from './channel-breaker.ts'
 export { createAdminKey } from './create-admin-key.ts'
 export { createCalendar, createPolicy } from './create-policy.ts'
+export { cancelReply, markNotSent, markSent, retryReply } from './decide-reply.ts'
 export { discardManyParked, discardParked } from './discard-parked.ts'
 export { cancelBackfill, finishBackfill } from './finish-backfill.ts'
 export { ALL_LANES } from './lanes.ts'
 export { openChannel } from './open-channel.ts'
+export { type ActionDraft, queueAction } from './queue-action.ts'
 export { type Delivery, queueReply } from './queue-reply.ts'
 export type { NormalisedEvent } from './read-batch.ts'
 export { completenessPeriod, readCompleteness } from './read-completeness.ts'
 export type { ReplyOutcome } from './record-reply-outcome.ts'
 export { retryManyParked, retryParked } from './retry-parked.ts'
 export { channelContext, seal, unseal } from './seal.ts'
+export { type ActionResult, type ActionTask, finishAction, takeActionTask } from './send-action.ts'
+export { callDeadline } from './send-lease.ts'
 export {
+  beginDoubt,
   beginSendAttempt,
+  closeQueuedReply,
   finishSendAttempt,
   postponeReply,
-  refuseReply,
+  type SendQueued,
   type SendTask,
   takeSendTask,
 } from './send-reply.ts'

@@ -1,11 +1,14 @@
 import {
   appendEvents,
   type Channel,
+  type Conversation,
+  currentSendEpoch,
   findChannel,
   findLatestCustomerMessage,
+  findLatestOccurredAt,
   findMessage,
   insertMessage,
-  listCustomerMessagesAfter,
+  listMessagesAfter,
   lockConversation,
   type Message,
   newId,
@@ -15,74 +18,151 @@ import {
   type Actor,
   type ChannelCapabilities,
   DomainError,
+  isWider,
   NotFound,
+  replyDeadline,
+  splitText,
   type Visibility,
+  visibilityOfAnswer,
   whyTooLong,
 } from '@parley/domain'
+
+/** A reply that would be cut into more is an article, and better linked to. */
+const MAX_PARTS = 20
 
 export type ReplyDraft = {
   conversation_id: string
   author: Actor & { type: 'user' | 'api_key' }
   body: string
-  visibility: Visibility
+  /** As wide as the message it answers when absent. */
+  visibility?: Visibility | undefined
   in_reply_to?: string | undefined
   seen_up_to?: string | undefined
   force: boolean
   resolve_after: boolean
+  /** For how long its author can take it back before it goes out. */
+  hold_seconds?: number | undefined
+  /** Cut into several posts what is too long for one. */
+  split?: boolean | undefined
 }
 
 /** How replies leave a channel: what its network allows, and whether a worker sends or an integration fetches. */
 export type Delivery = { capabilities: ChannelCapabilities; pulled: boolean }
 
 /**
- * Stores a reply for delivery and logs it, in the caller's transaction.
- * @throws NotFound, or DomainError `newer_messages` when a customer wrote after `seen_up_to`,
- *   `reply_refused` when the network could not take it: better said now than after queueing
+ * Stores a reply for delivery and logs it, in the caller's transaction: one message, or one for each part of a long one.
+ * @throws NotFound, or DomainError `newer_messages` when something was said after `seen_up_to`, `reply_refused` when the
+ *   network could not take it: better said now than after queueing
  */
 export async function queueReply(
   trx: Trx,
   draft: ReplyDraft,
   deliveryOf: (channel: Channel) => Delivery,
   now: Date,
-): Promise<Message> {
+): Promise<Message[]> {
   const conversation = await lockConversation(trx, draft.conversation_id)
   if (!conversation) throw new NotFound('conversation')
   const channel = (await findChannel(trx, conversation.channel_id))!
   if (channel.status === 'deleted') throw new DomainError('reply_refused', 'The channel of this conversation is gone.')
-  const delivery = deliveryOf(channel)
-  refuseUnsendable(draft.body, delivery.capabilities)
+  const { capabilities, pulled } = deliveryOf(channel)
+  const bodies = partsOf(draft, capabilities)
   if (draft.seen_up_to && !draft.force) await refuseUnseen(trx, conversation.id, draft.seen_up_to)
   const parent = await findParent(trx, conversation.id, draft.in_reply_to)
-  const message = await insertMessage(trx, {
-    id: newId(now),
-    conversation_id: conversation.id,
-    channel_id: channel.id,
-    direction: 'outbound',
-    kind: 'reply',
-    visibility: draft.visibility,
-    state: 'queued',
-    author_type: draft.author.type,
-    author_id: draft.author.id,
-    contact_id: parent?.contact_id ?? conversation.contact_id,
-    body: draft.body,
-    in_reply_to: parent?.id ?? null,
-    occurred_at: now,
-    received_at: now,
-    processed_at: now,
-    version_at: now,
-    resolve_after: draft.resolve_after,
-    next_attempt_at: delivery.pulled ? null : now,
-  })
-  const data = { message_id: message.id, channel_id: channel.id, in_reply_to: message.in_reply_to }
-  await appendEvents(trx, [
-    { type: 'reply.queued', at: now, actor: draft.author, conversation_id: conversation.id, data },
-  ])
-  return message
+  const visibility = visibilityOf(draft.visibility, parent, capabilities)
+  const hold_until = draft.hold_seconds ? new Date(now.getTime() + draft.hold_seconds * 1000) : null
+  refuseTooLate(parent, capabilities, hold_until ?? now)
+
+  const send_epoch = await currentSendEpoch(trx)
+  const latest = await findLatestOccurredAt(trx, conversation.id)
+  const messages: Message[] = []
+  for (const [index, body] of bodies.entries()) {
+    const last = index === bodies.length - 1
+    // At the end of the thread, whatever the clocks of other machines say: who saw less than this is told so.
+    const occurred_at = new Date(Math.max(now.getTime(), (latest?.getTime() ?? 0) + 1) + index)
+    const id = newId(now)
+    const before = messages.at(-1)
+    const message = await insertMessage(trx, {
+      id,
+      conversation_id: conversation.id,
+      channel_id: channel.id,
+      direction: 'outbound',
+      kind: 'reply',
+      visibility,
+      state: 'queued',
+      author_type: draft.author.type,
+      author_id: draft.author.id,
+      contact_id: parent?.contact_id ?? conversation.contact_id,
+      body,
+      in_reply_to: before?.id ?? parent?.id ?? null,
+      part_of: bodies.length > 1 ? (messages[0]?.id ?? id) : null,
+      part_number: bodies.length > 1 ? index + 1 : null,
+      occurred_at,
+      received_at: now,
+      processed_at: now,
+      version_at: now,
+      resolve_after: draft.resolve_after && last,
+      hold_until,
+      next_attempt_at: pulled ? null : (hold_until ?? now),
+      send_epoch,
+    })
+    messages.push(message)
+  }
+  await appendEvents(
+    trx,
+    messages.map(message => queuedEvent(message, conversation, draft.author, now)),
+  )
+  return messages
 }
 
-function refuseUnsendable(body: string, { text }: ChannelCapabilities): void {
+function queuedEvent(message: Message, conversation: Conversation, actor: Actor, now: Date) {
+  const { id, channel_id, in_reply_to, hold_until, part_of } = message
+  return {
+    type: 'reply.queued' as const,
+    at: now,
+    actor,
+    conversation_id: conversation.id,
+    data: {
+      message_id: id,
+      channel_id,
+      in_reply_to,
+      ...(hold_until ? { hold_until } : {}),
+      ...(part_of ? { part_of, part_number: message.part_number } : {}),
+    },
+  }
+}
+
+function partsOf({ body, split }: ReplyDraft, { text }: ChannelCapabilities): string[] {
   const reason = whyTooLong(body, text)
-  if (reason) throw new DomainError('reply_refused', reason)
+  if (!reason) return [body]
+  if (!split) throw new DomainError('reply_refused', `${reason} Shorten it, or send it with split.`)
+  const parts = splitText(body, text, MAX_PARTS)
+  if (!parts) throw new DomainError('reply_refused', `${reason} It cannot be cut into ${MAX_PARTS} posts or fewer.`)
+  return parts
+}
+
+/** Never wider than what it answers: a public answer would show what somebody said in private. */
+function visibilityOf(
+  asked: Visibility | undefined,
+  parent: Message | undefined,
+  { visibilities }: ChannelCapabilities,
+): Visibility {
+  const widest = parent?.visibility ?? 'public'
+  const visibility = asked ?? visibilityOfAnswer(widest, visibilities)
+  if (!visibility || !visibilities.includes(visibility)) {
+    const offered = visibilities.join(', ')
+    throw new DomainError('reply_refused', `Replies on this channel are ${offered}; ${asked ?? widest} is not offered.`)
+  }
+  if (isWider(visibility, widest)) {
+    throw new DomainError('reply_refused', `The customer's message is ${widest}: answer it no wider than that.`)
+  }
+  return visibility
+}
+
+function refuseTooLate(parent: Message | undefined, capabilities: ChannelCapabilities, leaves_at: Date): void {
+  const deadline = parent && replyDeadline(parent.occurred_at, capabilities)
+  if (!deadline || deadline > leaves_at) return
+  const reason = `The network takes answers to this message until ${deadline.toISOString()}.`
+  throw new DomainError('reply_refused', reason, { reply_deadline: deadline.toISOString() })
 }
 
 async function refuseUnseen(trx: Trx, conversation_id: string, seen_up_to: string): Promise<void> {
@@ -90,10 +170,19 @@ async function refuseUnseen(trx: Trx, conversation_id: string, seen_up_to: strin
   if (seen?.conversation_id !== conversation_id) {
     throw new DomainError('validation_failed', 'seen_up_to names no message of this conversation.')
   }
-  const newer = await listCustomerMessagesAfter(trx, conversation_id, seen)
+  const newer = await listMessagesAfter(trx, conversation_id, seen)
   if (newer.length === 0) return
-  const messages = newer.map(({ id, body, contact_id, occurred_at }) => ({ id, body, contact_id, occurred_at }))
-  throw new DomainError('newer_messages', 'A customer has written since; read it, then send again.', { messages })
+  const messages = newer.map(({ id, direction, state, body, contact_id, author_type, author_id, occurred_at }) => ({
+    id,
+    direction,
+    state,
+    body,
+    contact_id,
+    author_type,
+    author_id,
+    occurred_at,
+  }))
+  throw new DomainError('newer_messages', 'Something was said since; read it, then send again.', { messages })
 }
 
 async function findParent(trx: Trx, conversation_id: string, id: string | undefined): Promise<Message | undefined> {

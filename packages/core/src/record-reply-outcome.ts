@@ -14,14 +14,24 @@ import {
   updateConversation,
   updateMessage,
 } from '@parley/db'
-import { isHumanAuthor, SYSTEM, statusAfterReplySent } from '@parley/domain'
+import { type Actor, isHumanAuthor, SYSTEM, statusAfterReplySent } from '@parley/domain'
 import { boundedKey } from './bounded-key.ts'
 import { fulfilWait } from './fulfil-wait.ts'
 import { storableText } from './storable-text.ts'
 
+/** Why the rest of a long reply stays here: its readers would find it without its beginning. */
+export const PART_NOT_SENT = 'An earlier part of this reply was not sent.'
+
 /** What a network said to a reply, or failed to say. */
 export type ReplyOutcome =
-  | { outcome: 'sent'; external_id: string; accepted_at: Date; permalink: string | null }
+  | {
+      outcome: 'sent'
+      /** Null when a person says that it is there and not under which id. */
+      external_id: string | null
+      accepted_at: Date
+      permalink: string | null
+      reply_context?: Record<string, unknown> | null
+    }
   | { outcome: 'rejected'; reason: string }
   | { outcome: 'retry'; reason: string; retry_at: Date }
   /** `look_again_at`: when to ask the network; null leaves the decision to a person. */
@@ -30,6 +40,7 @@ export type ReplyOutcome =
 /**
  * Writes the outcome of a reply to the message, the conversation, the customer's wait and the log. Only `sent` closes
  * a wait, at the time the network accepted; the caller holds the conversation's lock.
+ * @param actor who says so, where a person decides
  */
 export async function recordReplyOutcome(
   trx: Trx,
@@ -37,11 +48,12 @@ export async function recordReplyOutcome(
   message: Message,
   outcome: ReplyOutcome,
   now: Date,
+  actor: Actor = SYSTEM,
 ): Promise<Message> {
   const event = (type: NewEvent['type'], data: Record<string, unknown>): NewEvent => ({
     type,
     at: now,
-    actor: SYSTEM,
+    actor,
     conversation_id: conversation.id,
     data: { message_id: message.id, ...data },
   })
@@ -93,9 +105,9 @@ async function recordSent(
   event: (type: NewEvent['type'], data: Record<string, unknown>) => NewEvent,
 ): Promise<Message> {
   const { accepted_at } = outcome
-  const external_id = boundedKey(outcome.external_id)
+  const external_id = outcome.external_id && boundedKey(outcome.external_id)
   const permalink = outcome.permalink && storableText(outcome.permalink)
-  const other = await lockMessageByExternalId(trx, message.channel_id, external_id)
+  const other = external_id ? await lockMessageByExternalId(trx, message.channel_id, external_id) : undefined
   const echo = other && other.id !== message.id && other.author_type === 'native' ? other : undefined
   if (echo) await absorbEcho(trx, echo, message.id)
   const taken = other && other.id !== message.id && !echo
@@ -105,6 +117,7 @@ async function recordSent(
     // The reply is out, whatever its network calls it: an id that another message has is not kept.
     external_id: taken ? null : external_id,
     permalink,
+    ...(outcome.reply_context ? { reply_context: JSON.stringify(outcome.reply_context) } : {}),
     occurred_at: accepted_at,
     next_attempt_at: null,
   })
@@ -118,7 +131,7 @@ async function recordSent(
     const unseen = await findOldestUnanswered(trx, customer, message.received_at, channel.connected_at)
     events.push(...(await fulfilWait(trx, channel, conversation, sent, unseen, now)))
   }
-  await adoptChildren(trx, message.channel_id, [{ id: message.id, external_id, contact_id }])
+  if (external_id) await adoptChildren(trx, message.channel_id, [{ id: message.id, external_id, contact_id }])
   const waiting_since = await findWaitingSince(trx, conversation.id)
   const facts = { resolve_after: message.resolve_after, somebody_waits: waiting_since !== null }
   const status = statusAfterReplySent(conversation.status, facts)
@@ -139,6 +152,6 @@ async function recordSent(
 
 /** True when a message that we did not write has this network id: the network, or its integration, errs. */
 export async function isTaken(trx: Trx, message: Message, external_id: string): Promise<boolean> {
-  const other = await lockMessageByExternalId(trx, message.channel_id, external_id)
+  const other = external_id ? await lockMessageByExternalId(trx, message.channel_id, external_id) : undefined
   return other !== undefined && other.id !== message.id && other.author_type !== 'native'
 }

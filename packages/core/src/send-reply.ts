@@ -1,10 +1,12 @@
 import {
   type Channel,
+  type Conversation,
+  currentSendEpoch,
   findChannel,
-  findConversation,
   findLatestAttempt,
   findMessage,
   findNextQueued,
+  findPartBefore,
   finishAttempt,
   hasEarlierUnsent,
   insertAttempt,
@@ -17,46 +19,65 @@ import {
   updateMessage,
 } from '@parley/db'
 import { boundedKey } from './bounded-key.ts'
-import { type ReplyOutcome, recordReplyOutcome } from './record-reply-outcome.ts'
+import { isReady, maySend, recordCall } from './channel-breaker.ts'
+import { PART_NOT_SENT, type ReplyOutcome, recordReplyOutcome } from './record-reply-outcome.ts'
+import { leaseFrom } from './send-lease.ts'
 import { storableText } from './storable-text.ts'
-
-/** For how long an attempt belongs to the worker that began it; longer than any call to a network may take. */
-const LEASE_MS = 60_000
 
 /** What is to be done about a reply now. */
 export type SendTask =
-  | { task: 'send'; message: Message; channel: Channel; parent: Message | undefined; thread_key: string }
-  /** An earlier call's outcome is not known: ask the network. */
-  | { task: 'look_up'; message: Message; channel: Channel; attempt: SendAttempt }
-  | { task: 'nothing'; reason: 'not_due' | 'channel_not_ready' | 'earlier_reply_first' }
+  | SendQueued
+  /** An earlier call's outcome is not known: ask the network. `distrusted`: another life of the database has made it. */
+  | { task: 'look_up'; message: Message; channel: Channel; attempt: SendAttempt; distrusted: boolean }
+  | { task: 'nothing'; reason: 'not_due' | 'channel_not_ready' | 'earlier_reply_first' | 'part_not_sent' }
+
+/** `distrusted`: it may have been sent before this database was restored, so the network is asked before anything else. */
+export type SendQueued = {
+  task: 'send'
+  message: Message
+  channel: Channel
+  /** What it answers: the customer's message, or the part before it of a long reply. */
+  parent: Message | undefined
+  conversation: Conversation
+  distrusted: boolean
+}
 
 /**
  * Decides about one reply. A reply that was being sent when its worker died is taken over here, under a new lease:
  * the old worker, should it wake up, can then record nothing.
  */
 export async function takeSendTask(trx: Trx, message_id: string, now: Date): Promise<SendTask> {
-  const message = await lockMessage(trx, message_id)
-  if (!message?.next_attempt_at || message.next_attempt_at > now) return { task: 'nothing', reason: 'not_due' }
+  const found = await findMessage(trx, message_id)
+  if (!found?.next_attempt_at || found.next_attempt_at > now) return { task: 'nothing', reason: 'not_due' }
+  // The conversation's lock comes first everywhere; inbound messages of the thread wait for it as well.
+  const conversation = (await lockConversation(trx, found.conversation_id))!
+  const message = (await lockMessage(trx, message_id))!
+  if (!message.next_attempt_at || message.next_attempt_at > now) return { task: 'nothing', reason: 'not_due' }
   const channel = (await findChannel(trx, message.channel_id))!
-  if (channel.status !== 'active' || (channel.resume_at && channel.resume_at > now)) {
-    return { task: 'nothing', reason: 'channel_not_ready' }
-  }
+  if (!isReady(channel, now)) return { task: 'nothing', reason: 'channel_not_ready' }
+  const distrusted = message.send_epoch !== null && message.send_epoch !== (await currentSendEpoch(trx))
   if (message.state === 'queued') {
     if (await hasEarlierUnsent(trx, message)) return { task: 'nothing', reason: 'earlier_reply_first' }
+    const before = await findPartBefore(trx, message)
+    if (before && before.state !== 'sent') {
+      const outcome = { outcome: 'rejected' as const, reason: PART_NOT_SENT }
+      await recordReplyOutcome(trx, conversation, message, outcome, now)
+      return { task: 'nothing', reason: 'part_not_sent' }
+    }
+    if (!(await maySend(trx, channel, now))) return { task: 'nothing', reason: 'channel_not_ready' }
     const parent = message.in_reply_to ? await findMessage(trx, message.in_reply_to) : undefined
-    const conversation = await findConversation(trx, message.conversation_id)
-    return { task: 'send', message, channel, parent, thread_key: conversation!.thread_key }
+    return { task: 'send', message, channel, parent, conversation, distrusted }
   }
-  const lease_until = new Date(now.getTime() + LEASE_MS)
+  const lease_until = leaseFrom(now)
   const latest = (await findLatestAttempt(trx, message.id))!
   const attempt = await takeOverAttempt(trx, latest, lease_until)
   await updateMessage(trx, message.id, { next_attempt_at: lease_until })
-  return { task: 'look_up', message, channel, attempt }
+  return { task: 'look_up', message, channel, attempt, distrusted }
 }
 
 /**
  * Commits to one call to the network, with exactly what will be sent. Undefined when the reply is no longer queued:
- * another worker has it, or its author took it back.
+ * another worker has it, or its author took it back. Undefined too when the database has moved since it was taken.
  * @param expected_id the id that the network will know it by, where we choose it
  */
 export async function beginSendAttempt(
@@ -68,32 +89,74 @@ export async function beginSendAttempt(
 ): Promise<SendAttempt | undefined> {
   const message = await lockMessage(trx, message_id)
   if (message?.state !== 'queued') return undefined
-  const lease_until = new Date(now.getTime() + LEASE_MS)
-  const previous = await findLatestAttempt(trx, message_id)
-  const external_id = expected_id && boundedKey(expected_id)
-  await updateMessage(trx, message_id, { state: 'sending', next_attempt_at: lease_until, external_id })
-  const number = (previous?.number ?? 0) + 1
-  return insertAttempt(trx, { message_id, number, prepared: JSON.stringify(prepared), started_at: now, lease_until })
+  if (message.send_epoch !== null && message.send_epoch !== (await currentSendEpoch(trx))) return undefined
+  return beginAttempt(trx, message, 'sending', prepared, expected_id, now)
 }
 
-/** Gives a reply back that could not even be prepared: its network or its author's text says no. */
-export async function refuseReply(trx: Trx, message_id: string, reason: string, now: Date): Promise<void> {
+/**
+ * Makes a reply of an earlier life of the database one whose outcome is unknown, so that the network is asked about what
+ * would have been sent. Undefined when it is no longer queued.
+ */
+export async function beginDoubt(
+  trx: Trx,
+  message_id: string,
+  prepared: unknown,
+  expected_id: string | null,
+  now: Date,
+): Promise<SendAttempt | undefined> {
+  const message = await lockMessage(trx, message_id)
+  if (message?.state !== 'queued') return undefined
+  return beginAttempt(trx, message, 'unknown', prepared, expected_id, now)
+}
+
+async function beginAttempt(
+  trx: Trx,
+  message: Message,
+  state: 'sending' | 'unknown',
+  prepared: unknown,
+  expected_id: string | null,
+  now: Date,
+): Promise<SendAttempt> {
+  const lease_until = leaseFrom(now)
+  const previous = await findLatestAttempt(trx, message.id)
+  const external_id = expected_id && boundedKey(expected_id)
+  await updateMessage(trx, message.id, { state, next_attempt_at: lease_until, external_id })
+  return insertAttempt(trx, {
+    message_id: message.id,
+    number: (previous?.number ?? 0) + 1,
+    prepared: JSON.stringify(prepared),
+    started_at: now,
+    lease_until,
+  })
+}
+
+/** Records what became of a reply that was not sent: its network or its author's text says no, or nobody can tell. */
+export async function closeQueuedReply(
+  trx: Trx,
+  message_id: string,
+  outcome: Extract<ReplyOutcome, { outcome: 'rejected' | 'unknown' }>,
+  now: Date,
+): Promise<void> {
   const found = (await findMessage(trx, message_id))!
   const conversation = (await lockConversation(trx, found.conversation_id))!
   const message = (await lockMessage(trx, message_id))!
   if (message.state !== 'queued') return
-  await recordReplyOutcome(trx, conversation, message, { outcome: 'rejected', reason }, now)
+  await recordReplyOutcome(trx, conversation, message, outcome, now)
 }
 
 /** Looks at a reply again later; nothing has been sent. */
 export async function postponeReply(trx: Trx, message_id: string, until: Date): Promise<void> {
   const message = await lockMessage(trx, message_id)
-  if (message?.state === 'queued') await updateMessage(trx, message_id, { next_attempt_at: until })
+  // One that its author still holds back stays held.
+  if (message?.state === 'queued' && message.next_attempt_at) {
+    await updateMessage(trx, message_id, { next_attempt_at: until })
+  }
 }
 
 /**
  * Records what came of a call, unless another worker has taken the attempt over meanwhile. A network's clock is not
  * trusted beyond the time during which it was asked.
+ * @param random from 0 to 1, spreads what comes back
  * @returns the conversation's next reply to send, if any
  */
 export async function finishSendAttempt(
@@ -101,14 +164,19 @@ export async function finishSendAttempt(
   attempt: SendAttempt,
   outcome: ReplyOutcome,
   now: Date,
+  random = 0.5,
 ): Promise<string | undefined> {
   const found = (await findMessage(trx, attempt.message_id))!
-  // The conversation's lock comes first everywhere; inbound messages of the thread wait for it as well.
   const conversation = (await lockConversation(trx, found.conversation_id))!
   const reason = 'reason' in outcome ? storableText(outcome.reason) : null
   const finished = await finishAttempt(trx, attempt, { finished_at: now, outcome: outcome.outcome, reason })
   if (!finished) return undefined
-  await recordReplyOutcome(trx, conversation, found, bounded(outcome, attempt.started_at, now), now)
+  const message = (await lockMessage(trx, attempt.message_id))!
+  const channel = (await findChannel(trx, message.channel_id))!
+  const answered = outcome.outcome === 'sent' || outcome.outcome === 'rejected'
+  // A look that finds nothing says nothing about calls.
+  if (answered || attempt.looks === 0) await recordCall(trx, channel, answered, { now, random })
+  await recordReplyOutcome(trx, conversation, message, bounded(outcome, attempt.started_at, now), now)
   return findNextQueued(trx, conversation.id)
 }
 

@@ -112,7 +112,7 @@ export async function openInboxes(t: Test) {
 }
 
 /** A workspace of the test's own, with what the tests of use cases do to it. */
-async function openInbox(db: Database) {
+export async function openInbox(db: Database) {
   const [workspace_id, inbox_id, agent_id] = [randomUUID(), randomUUID(), randomUUID()]
   const run = <T>(work: (trx: Trx) => Promise<T>): Promise<T> => db.inWorkspace(workspace_id, work)
   await run(async trx => {
@@ -225,7 +225,7 @@ async function openInbox(db: Database) {
         }),
         now,
       ),
-    )
+    ).then(([first]) => first!)
 
   /** Calls the network with a reply and records what it said. Sent, unless said otherwise. */
   const send = async (queued: Message, now: Date, outcome?: ReplyOutcome) => {

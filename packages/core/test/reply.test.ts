@@ -34,7 +34,7 @@ t.test('a reply that the network would not take is refused before it is stored',
   t.equal((await reply(`${family}abcd`)).state, 'queued', 'a family is one character')
 })
 
-t.test('a reply is refused with what customers wrote since, unless its author insists', async t => {
+t.test('a reply is refused with what was said since, unless its author insists', async t => {
   const inbox = await openInbox()
   const { channel, conversation, question } = await asked(inbox)
   const seen = { seen_up_to: question.id }
@@ -44,9 +44,18 @@ t.test('a reply is refused with what customers wrote since, unless its author in
     error => error,
   )
   has(t, refused, { code: 'newer_messages', details: { messages: [{ body: 'Me too' }] } })
-  t.equal((await inbox.reply(conversation.id, at('09:05:00'), { ...seen, force: true })).state, 'queued')
-  await inbox.deliver(channel, [deletion('b-1', '09:06:00')], at('09:06:01'))
-  t.equal((await inbox.reply(conversation.id, at('09:07:00'), seen)).state, 'queued', 'what is deleted is not unseen')
+  const forced = await inbox.reply(conversation.id, at('09:05:00'), { ...seen, force: true })
+  t.equal(forced.state, 'queued')
+  await inbox.deliver(channel, [message('b-2', '09:06:00', { author: 'ben' })], at('09:06:01'))
+  const colleague = inbox.reply(conversation.id, at('09:07:00'), { seen_up_to: question.id })
+  await t.rejects(
+    colleague,
+    { code: 'newer_messages', details: { messages: { length: 3 } } },
+    'our own reply counts too',
+  )
+  await inbox.deliver(channel, [deletion('b-2', '09:08:00')], at('09:08:01'))
+  const last = await inbox.reply(conversation.id, at('09:09:00'), { seen_up_to: forced.id })
+  t.equal(last.state, 'queued', 'what is deleted is not unseen')
   const elsewhere = { seen_up_to: '00000000-0000-7000-8000-000000000000' }
   await t.rejects(inbox.reply(conversation.id, at('09:08:00'), elsewhere), { code: 'validation_failed' })
 })
@@ -77,7 +86,11 @@ t.test('what was said first in a conversation is sent first', async t => {
   const second = await inbox.reply(conversation.id, at('09:05:01'))
   const now = at('09:06:00')
   has(t, await take(inbox, second, now), { task: 'nothing', reason: 'earlier_reply_first' })
-  has(t, await take(inbox, first, now), { task: 'send', thread_key: 't-1', parent: { external_id: 'm-1' } })
+  has(t, await take(inbox, first, now), {
+    task: 'send',
+    conversation: { thread_key: 't-1' },
+    parent: { external_id: 'm-1' },
+  })
   const attempt = (await begin(inbox, first, now))!
   has(t, await take(inbox, second, now), { task: 'nothing', reason: 'earlier_reply_first' }, 'while it is sending too')
   t.equal(await finish(inbox, attempt, 'r-1', now, now), second.id, 'the end of the first names the second')

@@ -94,6 +94,7 @@ export interface Channels {
   name: string;
   network_facts: Generated<Json>;
   next_poll_at: Timestamp | null;
+  old_reply_seconds: Generated<number>;
   poll_failures: Generated<number>;
   poll_seconds: Generated<number>;
   poll_turn: string | null;
@@ -251,10 +252,12 @@ export interface Messages {
   edited_at: Timestamp | null;
   external_id: string | null;
   from_history: Generated<boolean>;
+  hidden_at: Timestamp | null;
   hold_until: Timestamp | null;
   id: string;
   in_reply_to: string | null;
   kind: string;
+  liked_at: Timestamp | null;
   next_attempt_at: Timestamp | null;
   occurred_at: Timestamp;
   parent_external_id: string | null;

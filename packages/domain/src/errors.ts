@@ -32,6 +32,7 @@ export type DomainErrorCode =
   | 'idempotency_key_reused'
   | 'idempotency_in_progress'
   | 'reply_refused'
+  | 'action_refused'
   | 'validation_failed'
   | 'forbidden'
   | 'unauthenticated'

@@ -60,16 +60,16 @@ export class Hints {
     this.#hint('poll', job.channel_id, job, ONE_AT_A_TIME)
   }
 
-  /** A reply is to be sent, or looked up. */
+  /** A reply is to be sent or looked up, an action to be done. */
   send(job: SendJob): void {
-    this.#hint('send', job.message_id, job, ONE_AT_A_TIME)
+    this.#hint('send', job.action_id ?? job.message_id, job, ONE_AT_A_TIME)
   }
 
   /** Like the three above, for the sweeper: it does not believe that a hint which stands in the queue will run. */
   repeat(queue: 'ingest' | 'poll', job: ChannelJob): void
   repeat(queue: 'send', job: SendJob): void
   repeat(queue: HintQueue, job: ChannelJob | SendJob): void {
-    this.#hint(queue, 'channel_id' in job ? job.channel_id : job.message_id, job, REPEATED)
+    this.#hint(queue, 'channel_id' in job ? job.channel_id : (job.action_id ?? job.message_id), job, REPEATED)
   }
 
   /** Resolves when all queues answer: each has its own connection. */

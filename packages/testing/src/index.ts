@@ -1,7 +1,7 @@
 export { capabilities, comment, firstWorkspace } from './builders.ts'
 export { restClient } from './client.ts'
 export { connectedChannel, connectorContext } from './connectors.ts'
-export { type TestDatabase, testDatabase } from './database.ts'
+export { restoredDatabase, type TestDatabase, testDatabase } from './database.ts'
 export { onBothBackends, testEnvironment } from './environment.ts'
 export { below, type Random, seededRandom } from './fake-network/random.ts'
 export { type FakeNetwork, startFakeNetwork } from './fake-network/start.ts'

@@ -23,6 +23,7 @@ import { channelRoutes } from './routes/channels.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { eventRoutes } from './routes/events.ts'
 import { inboundWebhookRoutes } from './routes/inbound-webhooks.ts'
+import { messageActionRoutes } from './routes/message-actions.ts'
 import { operationRoutes } from './routes/operation.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
@@ -72,7 +73,14 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
   await app.register(operationRoutes, options)
   await app.register(inboundWebhookRoutes, { ...options, prefix: '/hooks' })
   const versioned = [
-    ...[conversationRoutes, replyRoutes, channelRoutes, channelSettingsRoutes, channelHealthRoutes],
+    ...[
+      conversationRoutes,
+      replyRoutes,
+      messageActionRoutes,
+      channelRoutes,
+      channelSettingsRoutes,
+      channelHealthRoutes,
+    ],
     ...[backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
   ]
   for (const routes of versioned) {

@@ -11,14 +11,13 @@ const LOOK_AGAIN_MS = 100
 type Session = Record<string, unknown>
 
 /**
- * What a connector may use while it works on a channel, for at most `timeoutMs`. A worker that was asleep for longer
- * calls nobody any more when it wakes up: its timers run only after the call it was about to make.
+ * What a connector may use while it works on a channel, until `deadline`. A worker that slept longer calls nobody any
+ * more when it wakes up: its timers run only after the call it was about to make.
  */
-export function connectorContext(ctx: WorkerContext, channel: Channel, timeoutMs: number): ConnectorContext {
-  const signal = AbortSignal.timeout(timeoutMs)
-  const deadline = ctx.now().getTime() + timeoutMs
+export function connectorContext(ctx: WorkerContext, channel: Channel, deadline: Date): ConnectorContext {
+  const signal = AbortSignal.timeout(Math.max(0, deadline.getTime() - ctx.now().getTime()))
   const assertInTime = () => {
-    if (ctx.now().getTime() >= deadline) throw new TooLate(`not begun within ${timeoutMs} ms`)
+    if (ctx.now() >= deadline) throw new TooLate(`not begun before ${deadline.toISOString()}`)
   }
   return {
     now: ctx.now,

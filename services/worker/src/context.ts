@@ -11,6 +11,8 @@ export type WorkerContext = {
   hints: Hints
   wakeUps: WakeUps
   now: () => Date
+  /** From 0 to 1, for pauses that are not to end together. */
+  random: () => number
   /** For measuring how long something takes: never set back. */
   monotonicMs: () => number
   conversationNumbers: ConversationNumbers

@@ -37,6 +37,7 @@ async function main(): Promise<void> {
     hints,
     wakeUps,
     now: () => new Date(),
+    random: Math.random,
     monotonicMs: () => performance.now(),
     conversationNumbers: new ConversationNumbers(db),
     metrics,

@@ -81,6 +81,7 @@ export async function openWorker(t: Test, connector: Connector) {
     } as unknown as Hints,
     wakeUps: { publish: id => void woken.push(id), subscribe: () => {}, close: async () => {} },
     now: () => clock.now,
+    random: () => 0,
     monotonicMs: () => performance.now(),
     conversationNumbers: new ConversationNumbers(database),
     metrics: createWorkerMetrics(),
@@ -149,12 +150,13 @@ export async function openWorker(t: Test, connector: Connector) {
         force: false,
         resolve_after: false,
       }
-      return queueReply(
+      const [first] = await queueReply(
         trx,
         draft,
         () => ({ capabilities: connector.capabilities({ settings: {}, network_facts: {} }), pulled: false }),
         clock.now,
       )
+      return first!
     })
 
   const ctx = contextOn(db)

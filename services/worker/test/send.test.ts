@@ -223,6 +223,44 @@ t.test('where a repeat is the same post, the very same request is sent again', a
   t.equal((await now()).state, 'sent')
 })
 
+t.test('where the network knows a repeat by its header for an hour, it is repeated for fifty minutes', async t => {
+  for (const [later, calls, outcome] of [
+    [at('09:54:59'), ['prepare', 'send', 'findSent', 'send'], 'sent'],
+    [at('09:55:00'), ['prepare', 'send', 'findSent'], 'unknown'],
+  ] as const) {
+    let answer = unknown as SendOutcome
+    const network = { send: async () => answer, findSent: async () => ({ outcome: 'not_found' as const }) }
+    const fields = { capabilities: () => capabilities({ idempotency: 'header_key' }) }
+    const setup = await setUp(t, network, fields)
+    await setup.sendNow()
+    answer = sentAt('09:54:59') as SendOutcome
+    setup.worker.clock.now = later
+    t.equal(await setup.sendNow(), outcome)
+    t.same(setup.calls, calls)
+  }
+})
+
+t.test('a worker that was asleep calls nobody any more when it wakes up', async t => {
+  const { sendNow, now, calls, worker } = await setUp(t, {
+    send: async () => sentAt('09:05:00'),
+    findSent: async () => ({ outcome: 'not_found' }),
+  })
+  const { db } = worker.ctx
+  // It falls asleep when its attempt is committed, and wakes up half a minute later.
+  const sleepy = Object.create(db, {
+    inWorkspace: {
+      value: async (workspace_id: string, work: Parameters<typeof db.inWorkspace>[1]) => {
+        const result = await db.inWorkspace(workspace_id, work)
+        if ((await now()).state === 'sending') worker.clock.now = at('09:05:30')
+        return result
+      },
+    },
+  })
+  t.equal(await sendNow(undefined, { ...worker.ctx, db: sleepy }), 'unknown')
+  t.same(calls, ['prepare'], 'nothing was sent')
+  has(t, await now(), { state: 'unknown', state_reason: /held up/ })
+})
+
 t.test('where a repeat is a second post, what the network does not show stays unknown', async t => {
   const { sendNow, calls, wake, now } = await setUp(t, {
     send: async () => unknown,

@@ -64,6 +64,17 @@ export async function updateChannel(trx: Trx, id: string, change: Updateable<Cha
   await trx.updateTable('channels').set(change).where('id', '=', id).execute()
 }
 
+/** Lets one call at a time try whether a network that did not answer is back. False while another one does, or too early. */
+export async function takeSendProbe(trx: Trx, id: string, until: Date, now: Date): Promise<boolean> {
+  const { numUpdatedRows } = await trx
+    .updateTable('channels')
+    .set({ send_resume_at: until })
+    .where('id', '=', id)
+    .where(eb => eb.or([eb('send_resume_at', 'is', null), eb('send_resume_at', '<=', now)]))
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
 /** Lets one worker at a time renew a channel's tokens. False while another one does. */
 export async function takeSessionLease(trx: Trx, id: string, until: Date, now: Date): Promise<boolean> {
   const { numUpdatedRows } = await trx

@@ -42,8 +42,11 @@ export async function listMessages(
   return query.orderBy('occurred_at').orderBy('thread_position').limit(page.limit).execute()
 }
 
-/** What customers wrote in the conversation after `position`, oldest first, deleted messages left out. */
-export async function listCustomerMessagesAfter(
+/**
+ * What was said in the conversation after `position`, by customers and by us, oldest first. Left out: what was deleted,
+ * what was never said, and notes.
+ */
+export async function listMessagesAfter(
   trx: Trx,
   conversation_id: string,
   position: MessagePosition,
@@ -52,7 +55,8 @@ export async function listCustomerMessagesAfter(
     .selectFrom('messages')
     .selectAll()
     .where('conversation_id', '=', conversation_id)
-    .where('direction', '=', 'inbound')
+    .where('direction', '<>', 'internal')
+    .where('state', 'not in', ['rejected', 'cancelled'])
     .where('deleted_at', 'is', null)
     .where(eb =>
       eb(eb.refTuple('occurred_at', 'thread_position'), '>', eb.tuple(position.occurred_at, position.thread_position)),
@@ -61,6 +65,19 @@ export async function listCustomerMessagesAfter(
     .orderBy('thread_position')
     .limit(100)
     .execute()
+}
+
+/** The time of the last message in the thread's order, notes included; null while there is none. */
+export async function findLatestOccurredAt(trx: Trx, conversation_id: string): Promise<Date | null> {
+  const row = await trx
+    .selectFrom('messages')
+    .select('occurred_at')
+    .where('conversation_id', '=', conversation_id)
+    .orderBy('occurred_at', 'desc')
+    .orderBy('thread_position', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.occurred_at ?? null
 }
 
 /**
@@ -127,17 +144,45 @@ export async function listQueuedReplies(
   return query.orderBy('m.occurred_at').orderBy('m.id').limit(page.limit).execute()
 }
 
-/** True while an earlier reply of the same conversation is still on its way: what was said first arrives first. */
+/**
+ * True while an earlier reply of the same conversation is still on its way: what was said first arrives first. One whose
+ * outcome only a person can tell holds nothing up.
+ */
 export async function hasEarlierUnsent(trx: Trx, message: Message): Promise<boolean> {
   const row = await trx
     .selectFrom('messages')
     .select('id')
     .where('conversation_id', '=', message.conversation_id)
-    .where('state', 'in', ['queued', 'sending'])
+    .where('state', 'in', ['queued', 'sending', 'unknown'])
+    .where(eb => eb.or([eb('state', '<>', 'unknown'), eb('next_attempt_at', 'is not', null)]))
     .where(eb => eb(eb.refTuple('occurred_at', 'id'), '<', eb.tuple(message.occurred_at, message.id)))
     .limit(1)
     .executeTakeFirst()
   return row !== undefined
+}
+
+/** The part of a long reply before this one; undefined for the first, and for a reply in one piece. */
+export async function findPartBefore(trx: Trx, { part_of, part_number }: Message): Promise<Message | undefined> {
+  if (!part_of || part_number === 1) return undefined
+  return trx
+    .selectFrom('messages')
+    .selectAll()
+    .where('part_of', '=', part_of)
+    .where('part_number', '=', part_number! - 1)
+    .executeTakeFirst()
+}
+
+/** Locks the parts of a long reply after this one, in their order. */
+export async function lockPartsAfter(trx: Trx, { part_of, part_number }: Message): Promise<Message[]> {
+  if (!part_of) return []
+  return trx
+    .selectFrom('messages')
+    .selectAll()
+    .where('part_of', '=', part_of)
+    .where('part_number', '>', part_number!)
+    .orderBy('part_number')
+    .forUpdate()
+    .execute()
 }
 
 /** Replies of all workspaces that a worker should look at by now, longest overdue first. */

@@ -2,16 +2,30 @@ import type { Insertable, Selectable } from 'kysely'
 import type { Trx } from '../database.ts'
 import type { SendAttempts } from '../tables.generated.ts'
 
+/** One call to a network about an intent: a reply, or an action. `intent_id` is the id of either. */
 export type SendAttempt = Selectable<SendAttempts>
 
-export async function findLatestAttempt(trx: Trx, message_id: string): Promise<SendAttempt | undefined> {
+export type AttemptResult = { finished_at: Date; outcome: string; reason: string | null }
+
+export async function findLatestAttempt(trx: Trx, intent_id: string): Promise<SendAttempt | undefined> {
   return trx
     .selectFrom('send_attempts')
     .selectAll()
-    .where('message_id', '=', message_id)
+    .where('intent_id', '=', intent_id)
     .orderBy('number', 'desc')
     .limit(1)
     .executeTakeFirst()
+}
+
+/** Every call that was made for a reply or an action, in their order. */
+export async function listAttempts(trx: Trx, intent_id: string): Promise<SendAttempt[]> {
+  return trx
+    .selectFrom('send_attempts')
+    .selectAll()
+    .where('intent_id', '=', intent_id)
+    .orderBy('number')
+    .limit(200)
+    .execute()
 }
 
 export async function insertAttempt(trx: Trx, row: Insertable<SendAttempts>): Promise<SendAttempt> {
@@ -25,7 +39,7 @@ export async function takeOverAttempt(trx: Trx, attempt: SendAttempt, lease_unti
   return trx
     .updateTable('send_attempts')
     .set(eb => ({ lease_until, looks: eb('looks', '+', 1), finished_at: null, outcome: null }))
-    .where('message_id', '=', attempt.message_id)
+    .where('intent_id', '=', attempt.intent_id)
     .where('number', '=', attempt.number)
     .returningAll()
     .executeTakeFirstOrThrow()
@@ -37,13 +51,13 @@ export async function takeOverAttempt(trx: Trx, attempt: SendAttempt, lease_unti
  */
 export async function finishAttempt(
   trx: Trx,
-  attempt: Pick<SendAttempt, 'message_id' | 'number' | 'lease_until'>,
-  result: { finished_at: Date; outcome: string; reason: string | null },
+  attempt: Pick<SendAttempt, 'intent_id' | 'number' | 'lease_until'>,
+  result: AttemptResult,
 ): Promise<boolean> {
   const { numUpdatedRows } = await trx
     .updateTable('send_attempts')
     .set(result)
-    .where('message_id', '=', attempt.message_id)
+    .where('intent_id', '=', attempt.intent_id)
     .where('number', '=', attempt.number)
     .where('lease_until', '=', attempt.lease_until)
     .where('finished_at', 'is', null)
@@ -51,16 +65,12 @@ export async function finishAttempt(
   return numUpdatedRows === 1n
 }
 
-/** Ends the attempt that is still open, if there is one, whoever has its lease: the network itself has told. */
-export async function closeOpenAttempt(
-  trx: Trx,
-  message_id: string,
-  result: { finished_at: Date; outcome: string; reason: string | null },
-): Promise<void> {
+/** Ends the attempt that is still open, if there is one, whoever has its lease: somebody else has told. */
+export async function closeOpenAttempt(trx: Trx, intent_id: string, result: AttemptResult): Promise<void> {
   await trx
     .updateTable('send_attempts')
     .set(result)
-    .where('message_id', '=', message_id)
+    .where('intent_id', '=', intent_id)
     .where('finished_at', 'is', null)
     .execute()
 }

@@ -23,6 +23,7 @@ const DOMAIN: Record<DomainErrorCode, Kind> = {
   idempotency_key_reused: { status: 422, title: 'Idempotency key reused' },
   idempotency_in_progress: { status: 409, title: 'Idempotency key in use' },
   reply_refused: { status: 422, title: 'Reply refused' },
+  action_refused: { status: 422, title: 'Action refused' },
   validation_failed: { status: 422, title: 'Validation failed' },
   forbidden: { status: 403, title: 'Forbidden' },
   unauthenticated: { status: 401, title: 'Unauthenticated' },

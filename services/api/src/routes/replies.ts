@@ -1,33 +1,138 @@
-import { idParams, messageView, replyBody } from '@parley/contracts'
-import { queueReply } from '@parley/core'
+import { attempts, idParams, markNotSentBody, markSentBody, messageView, replyBody, replyView } from '@parley/contracts'
+import { cancelReply, markNotSent, markSent, queueReply, retryReply } from '@parley/core'
+import { findMessage, listAttempts, type Message } from '@parley/db'
+import { NotFound } from '@parley/domain'
 import { deliveryOf } from '../capabilities-of.ts'
 import { applyEffect } from '../plugins/effects.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** Replies to customers. 202 means stored: the worker delivers, and the message's `state` tells how it went. */
 export const replyRoutes: Routes = async (app, { ctx }) => {
+  const { db, now } = ctx
+
+  /** Not for one that waits in the outbox, which is nobody's work here, nor for one that is held. */
+  const hint = (message: Message | undefined) => {
+    const { workspace_id, id, next_attempt_at } = message ?? {}
+    if (next_attempt_at && next_attempt_at <= now()) ctx.hints.send({ workspace_id: workspace_id!, message_id: id! })
+  }
+
   app.post(
     '/conversations/:id/replies',
     {
       config: { access: 'agent', idempotency: 'required' },
       schema: {
-        tags: ['Conversations'],
+        tags: ['Replies'],
         summary: 'Reply to the customer; needs an Idempotency-Key',
         params: idParams,
         body: replyBody,
-        response: { 202: messageView },
+        response: { 202: replyView },
       },
     },
     async (request, reply) => {
       const draft = { ...request.body, conversation_id: request.params.id, author: request.actor }
-      const message = await applyEffect(ctx, request, reply, { status: 202 }, trx =>
-        queueReply(trx, draft, deliveryOf, ctx.now()),
-      )
-      // A reply that waits in the outbox is nobody's work here.
-      if (message?.next_attempt_at) {
-        ctx.hints.send({ workspace_id: request.credential.workspace_id, message_id: message.id })
-      }
+      const queued = await applyEffect(ctx, request, reply, { status: 202 }, async trx => {
+        const messages = await queueReply(trx, draft, deliveryOf, now())
+        return { ...messages[0]!, parts: messages.length > 1 ? messages : [] }
+      })
+      hint(queued)
       return reply
     },
+  )
+
+  app.post(
+    '/messages/:id/cancel',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Replies'],
+        summary: 'Take back a reply that has not gone out yet',
+        params: idParams,
+        response: { 200: messageView },
+      },
+    },
+    async (request, reply) => {
+      await applyEffect(ctx, request, reply, { status: 200 }, trx =>
+        cancelReply(trx, { message_id: request.params.id, actor: request.actor, now: now() }),
+      )
+      return reply
+    },
+  )
+
+  app.post(
+    '/messages/:id/retry',
+    {
+      config: { access: 'agent', idempotency: 'required' },
+      schema: {
+        tags: ['Replies'],
+        summary: 'Send a reply again that was refused, taken back, or may not be out; needs an Idempotency-Key',
+        description:
+          'Of a reply that is `unknown` look at the network first: where it cannot be told that this is the same reply, ' +
+          'and it is out after all, it will be there twice.',
+        params: idParams,
+        response: { 202: messageView },
+      },
+    },
+    async (request, reply) => {
+      const decision = { message_id: request.params.id, actor: request.actor, now: now() }
+      hint(await applyEffect(ctx, request, reply, { status: 202 }, trx => retryReply(trx, decision, deliveryOf)))
+      return reply
+    },
+  )
+
+  app.post(
+    '/messages/:id/mark_sent',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Replies'],
+        summary: 'Say that a reply whose outcome is unknown is on its network',
+        params: idParams,
+        body: markSentBody,
+        response: { 200: messageView },
+      },
+    },
+    async (request, reply) => {
+      const decision = { message_id: request.params.id, actor: request.actor, now: now() }
+      await applyEffect(ctx, request, reply, { status: 200 }, trx => markSent(trx, decision, request.body))
+      return reply
+    },
+  )
+
+  app.post(
+    '/messages/:id/mark_not_sent',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Replies'],
+        summary: 'Say that a reply whose outcome is unknown is not on its network',
+        params: idParams,
+        body: markNotSentBody,
+        response: { 200: messageView },
+      },
+    },
+    async (request, reply) => {
+      const decision = { message_id: request.params.id, actor: request.actor, now: now() }
+      await applyEffect(ctx, request, reply, { status: 200 }, trx => markNotSent(trx, decision, request.body.reason))
+      return reply
+    },
+  )
+
+  app.get(
+    '/messages/:id/attempts',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Replies'],
+        summary: 'List the calls that were made to the network for a reply, oldest first',
+        params: idParams,
+        response: { 200: attempts },
+      },
+    },
+    request =>
+      db.inWorkspace(request.credential.workspace_id, async trx => {
+        if (!(await findMessage(trx, request.params.id))) throw new NotFound('message')
+        const data = await listAttempts(trx, request.params.id)
+        return { data }
+      }),
   )
 }

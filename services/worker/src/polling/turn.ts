@@ -101,7 +101,7 @@ export async function callNetwork<T>(
   channel: Channel,
   call: (connector: Connector, opened: ReturnType<typeof openChannel>, context: ConnectorContext) => Promise<T>,
 ): Promise<T> {
-  const context = connectorContext(ctx, channel, turn.limits.callMs)
+  const context = connectorContext(ctx, channel, new Date(ctx.now().getTime() + turn.limits.callMs))
   const work = call(ctx.connectorFor(channel.kind), openChannel(ctx.config.PARLEY_SECRET_KEY, channel), context)
   return new Promise((resolve, reject) => {
     const late = () => reject(new NetworkUnavailable('The network did not answer in time.', null))

@@ -4,6 +4,7 @@ import {
   deleteStoredAnswers,
   dropPayloadPartitions,
   ensurePayloadPartitions,
+  listActionsToAttempt,
   listChannelsToPoll,
   listChannelsWithPending,
   listRepliesToAttempt,
@@ -35,10 +36,11 @@ export function sweep(ctx: WorkerContext) {
     const work = await ctx.db.asSystem(async trx => ({
       channels: await listChannelsWithPending(trx, before, BATCH),
       replies: await listRepliesToAttempt(trx, now, BATCH),
+      actions: await listActionsToAttempt(trx, now, BATCH),
       polls: await listChannelsToPoll(trx, now, BATCH),
     }))
     for (const job of work.channels) ctx.hints.repeat('ingest', job)
-    for (const job of work.replies) ctx.hints.repeat('send', job)
+    for (const job of [...work.replies, ...work.actions]) ctx.hints.repeat('send', job)
     for (const { due_at, ...job } of work.polls) {
       // Repeated hints are held apart by ten seconds, which is longer than the rounds of some channels.
       if (now.getTime() - due_at.getTime() < OVERDUE_MS) ctx.hints.poll(job)

@@ -1,0 +1,33 @@
+import { ACTION_VERBS, SEND_STATES } from '@parley/domain'
+import { z } from 'zod'
+import { id, instantOut, safeText } from './common.ts'
+
+const MAX_HOLD_SECONDS = 3600
+const hold_seconds = z.int().min(1).max(MAX_HOLD_SECONDS).optional()
+
+/** What is to be done to a message on its network. `capabilities` of the channel says what it has. */
+export const actionBody = z.discriminatedUnion('verb', [
+  z.strictObject({ verb: z.enum(['like', 'unlike', 'hide', 'unhide', 'delete']), hold_seconds }),
+  z.strictObject({ verb: z.literal('edit'), body: safeText(64 * 1024), hold_seconds }),
+])
+
+export const actionParams = z.strictObject({ id, message_id: id })
+
+export const actionView = z
+  .object({
+    id,
+    message_id: id,
+    conversation_id: id,
+    verb: z.enum(ACTION_VERBS),
+    body: z.string().nullable(),
+    state: z.enum(SEND_STATES),
+    state_reason: z.string().nullable(),
+    actor_type: z.string(),
+    actor_id: id,
+    hold_until: instantOut.nullable(),
+    created_at: instantOut,
+    done_at: instantOut.nullable(),
+  })
+  .meta({ id: 'MessageAction' })
+
+export const actions = z.object({ data: z.array(actionView) })

@@ -1,0 +1,50 @@
+import {
+  type Channel,
+  type Conversation,
+  insertVersions,
+  type Message,
+  type MessageAction,
+  type NewEvent,
+  type Trx,
+  updateMessage,
+} from '@parley/db'
+
+type Done = { channel: Channel; conversation: Conversation; message: Message; action: MessageAction }
+
+/** Shows here what the network has accepted there. The echo of it, when one comes, then finds it done. */
+export async function applyAction(
+  trx: Trx,
+  { conversation, message, action }: Done,
+  accepted_at: Date,
+  now: Date,
+): Promise<NewEvent[]> {
+  const actor = { type: action.actor_type as 'user' | 'api_key', id: action.actor_id }
+  const event = { at: now, actor, conversation_id: conversation.id }
+  const data = { message_id: message.id, external_id: message.external_id }
+  switch (action.verb) {
+    case 'like':
+    case 'unlike': {
+      await updateMessage(trx, message.id, { liked_at: action.verb === 'like' ? accepted_at : null })
+      return []
+    }
+    case 'hide':
+    case 'unhide': {
+      await updateMessage(trx, message.id, { hidden_at: action.verb === 'hide' ? accepted_at : null })
+      return []
+    }
+    case 'delete': {
+      if (message.deleted_at) return []
+      await updateMessage(trx, message.id, { deleted_at: accepted_at })
+      return [{ ...event, type: 'message.deleted', data: { ...data, deleted_at: accepted_at } }]
+    }
+    case 'edit': {
+      const { id, version_at, body, body_html, body_marks, received_at } = message
+      await insertVersions(trx, [{ message_id: id, version_at, body, body_html, body_marks, received_at }])
+      const edited = { body: action.body!, body_html: null, body_marks: [], version_at: accepted_at }
+      await updateMessage(trx, id, { ...edited, edited_at: accepted_at })
+      return [{ ...event, type: 'message.updated', data: { ...data, version_at: accepted_at } }]
+    }
+    default:
+      return action.verb satisfies never
+  }
+}

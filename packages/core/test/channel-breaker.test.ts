@@ -1,0 +1,42 @@
+import { takeSendTask } from '@parley/core'
+import { findChannel, type Message } from '@parley/db'
+import { has } from '@parley/testing'
+import t from 'tap'
+import { at, message, openInboxes } from './inbox.ts'
+
+const { openInbox } = await openInboxes(t)
+const unknown = { outcome: 'unknown' as const, reason: 'Timed out.', look_again_at: null }
+
+t.test('a network that does not answer is left alone after five calls, then tried by one reply at a time', async t => {
+  const inbox = await openInbox()
+  const channel = await inbox.addChannel()
+  const questions = Array.from({ length: 9 }, (_, index) =>
+    message(`m-${index}`, '09:00:00', { thread_key: `t-${index}` }),
+  )
+  await inbox.deliver(channel, questions, at('09:00:01'))
+  const replies: Message[] = []
+  for (const { id } of await inbox.everything('conversations')) replies.push(await inbox.reply(id, at('09:05:00')))
+  const take = (reply: Message, time: string) => inbox.run(trx => takeSendTask(trx, reply.id, at(time)))
+  const now = async () => (await inbox.run(trx => findChannel(trx, channel.id)))!
+
+  for (const reply of replies.slice(0, 4)) await inbox.send(reply, at('09:06:00'), unknown)
+  has(t, await now(), { send_failures: 4, send_resume_at: null })
+  has(t, await take(replies[4]!, '09:06:00'), { task: 'send' }, 'four are not enough')
+  await inbox.send(replies[4]!, at('09:06:00'), unknown)
+  has(t, await now(), { send_failures: 5, send_resume_at: at('09:06:30') })
+  t.equal((await inbox.log()).filter(type => type === 'channel.degraded').length, 1)
+  has(t, await take(replies[5]!, '09:06:29'), { task: 'nothing', reason: 'channel_not_ready' })
+
+  has(t, await take(replies[5]!, '09:06:30'), { task: 'send' }, 'one tries')
+  has(t, await take(replies[6]!, '09:06:30'), { task: 'nothing', reason: 'channel_not_ready' }, 'and no other')
+  await inbox.send(replies[5]!, at('09:06:31'), unknown)
+  has(t, await now(), { send_failures: 6, send_resume_at: at('09:07:31') }, 'the pause doubles')
+  t.equal((await inbox.log()).filter(type => type === 'channel.degraded').length, 1, 'it is said once')
+
+  has(t, await take(replies[6]!, '09:07:31'), { task: 'send' })
+  await inbox.send(replies[6]!, at('09:07:32'), { outcome: 'rejected', reason: 'Too long.' })
+  has(t, await now(), { send_failures: 0, send_resume_at: null }, 'a refusal is an answer')
+  t.equal((await inbox.log()).filter(type => type === 'channel.recovered').length, 1)
+  has(t, await take(replies[7]!, '09:07:33'), { task: 'send' })
+  has(t, await take(replies[8]!, '09:07:33'), { task: 'send' })
+})

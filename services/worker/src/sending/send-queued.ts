@@ -1,0 +1,90 @@
+import {
+  ChannelAuthError,
+  type NetworkMessage,
+  NetworkUnavailable,
+  type PreparedSend,
+  SendRefused,
+} from '@parley/connectors'
+import { beginDoubt, beginSendAttempt, closeQueuedReply, openChannel, recordCall, type SendQueued } from '@parley/core'
+import type { Channel, Message } from '@parley/db'
+import { connectorContext } from '../connector-context.ts'
+import type { WorkerContext } from '../context.ts'
+import { disableChannel } from '../disable-channel.ts'
+import { callNetwork } from './call-network.ts'
+import { finish } from './finish.ts'
+import { lookUp } from './look-up.ts'
+import { postpone } from './postpone.ts'
+
+const PREPARE_MS = 30_000
+const MOVED = 'It was queued before this database was restored'
+
+/** Sends a reply that is queued, unless it cannot even be prepared; what is to become of it is then recorded. */
+export async function sendQueued(ctx: WorkerContext, task: SendQueued): Promise<string> {
+  const { message, channel, distrusted } = task
+  const { workspace_id } = message
+  const prepared = await prepare(ctx, task)
+  if (!prepared) return 'not_prepared'
+  const connector = ctx.connectorFor(channel.kind)
+  const expected_id = connector.expectedId?.(prepared) ?? null
+  const begin = distrusted ? beginDoubt : beginSendAttempt
+  const attempt = await ctx.db.inWorkspace(workspace_id, trx =>
+    begin(trx, message.id, prepared, expected_id, ctx.now()),
+  )
+  if (!attempt) return 'not_queued'
+  if (distrusted) return lookUp(ctx, { task: 'look_up', message, channel, attempt, distrusted })
+  const outcome = await callNetwork(ctx, connector, channel, attempt)
+  return finish(ctx, channel, attempt, outcome, connector.findSent !== undefined)
+}
+
+async function prepare(ctx: WorkerContext, task: SendQueued): Promise<PreparedSend | undefined> {
+  const { message, channel, distrusted } = task
+  const { workspace_id } = message
+  const connector = ctx.connectorFor(channel.kind)
+  try {
+    const opened = openChannel(ctx.config.PARLEY_SECRET_KEY, channel)
+    const deadline = new Date(ctx.now().getTime() + PREPARE_MS)
+    return (await connector.prepare?.(opened, outgoing(task), connectorContext(ctx, channel, deadline))) ?? {}
+  } catch (error) {
+    if (error instanceof SendRefused) {
+      const outcome = distrusted
+        ? { outcome: 'unknown' as const, reason: `${MOVED}. ${error.message}`, look_again_at: null }
+        : { outcome: 'rejected' as const, reason: error.message }
+      await ctx.db.inWorkspace(workspace_id, trx => closeQueuedReply(trx, message.id, outcome, ctx.now()))
+      ctx.wakeUps.publish(workspace_id)
+      return undefined
+    }
+    if (error instanceof ChannelAuthError) await disableChannel(ctx, channel, error.message)
+    if (error instanceof NetworkUnavailable) await countFailure(ctx, channel)
+    await postpone(ctx, workspace_id, message.id, error instanceof NetworkUnavailable ? error.retry_at : null)
+    if (!(error instanceof NetworkUnavailable || error instanceof ChannelAuthError)) throw error
+    return undefined
+  }
+}
+
+async function countFailure(ctx: WorkerContext, channel: Channel): Promise<void> {
+  const at = { now: ctx.now(), random: ctx.random() }
+  await ctx.db.inWorkspace(channel.workspace_id, trx => recordCall(trx, channel, false, at))
+}
+
+function outgoing({ message, parent, conversation }: SendQueued) {
+  return {
+    message_id: message.id,
+    text: message.body,
+    visibility: message.visibility,
+    thread_key: conversation.thread_key,
+    queued_at: message.received_at,
+    in_reply_to: parent ? networkMessage(parent) : null,
+    attachments: [],
+  }
+}
+
+/** A message as its connector described it; null while the network knows it under no id. */
+export function networkMessage(message: Message): NetworkMessage | null {
+  if (!message.external_id) return null
+  return {
+    external_id: message.external_id,
+    reply_context: message.reply_context as Record<string, unknown> | null,
+    visibility: message.visibility,
+    from_us: message.direction === 'outbound',
+  }
+}
