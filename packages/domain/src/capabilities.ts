@@ -1,4 +1,5 @@
 import { countGraphemes } from './message.ts'
+import { findEntities } from './text/entities.ts'
 import type { Visibility } from './visibility.ts'
 
 /** What can be done to a message besides answering it; a reply in private is a reply. `delete` and `edit` are of our own. */
@@ -53,16 +54,25 @@ export type ChannelCapabilities = {
   reply_window_seconds: number | null
 }
 
-// As Mastodon counts: a link is a scheme with what follows it, a mention a name with the server it lives on.
-const LINK = /\bhttps?:\/\/[^\s<>"]+/giu
-const MENTION_OF_SERVER = /(?<![\w/])(@[a-z0-9_]+(?:[.-][a-z0-9_]+)*)@[a-z0-9.-]+[a-z0-9]/giu
-
 /** The length of a text as the network counts it. */
 export function countCharacters(text: string, { counting, link_characters }: TextLimits): number {
   if (counting === 'graphemes') return countGraphemes(text)
-  const links = text.match(LINK)?.length ?? 0
-  const rest = text.replaceAll(LINK, '').replaceAll(MENTION_OF_SERVER, '$1')
-  return countGraphemes(rest) + links * (link_characters ?? 0)
+  let counted = ''
+  let beyond = 0
+  let at = 0
+  for (const entity of findEntities(text)) {
+    const { type, start, end } = entity
+    counted += text.slice(at, start)
+    at = end
+    if (type === 'mention') counted += `@${entity.name}`
+    else if (link_characters === null) counted += text.slice(start, end)
+    else {
+      // One in its place keeps its neighbours apart, which could be one grapheme together.
+      counted += 'x'
+      beyond += link_characters - 1
+    }
+  }
+  return countGraphemes(counted + text.slice(at)) + beyond
 }
 
 /** Why the network would not take this text, in words for its author; undefined when it would. */
