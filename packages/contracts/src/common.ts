@@ -22,18 +22,32 @@ export const instantOut = z.date()
 // A character that a reader can see: not white space, not a control or format character, not a filler.
 const VISIBLE = /[^\s\p{C}\u115f\u1160\u3164\uffa0\u2800]/u
 
+// NFC, no NUL, no lone surrogates.
+const storableText = z
+  .string()
+  .refine(text => !text.includes('\u0000'), 'must not contain NUL')
+  .refine(text => text.isWellFormed(), 'must not contain a lone surrogate')
+  .transform(composed)
+
+const atMost = (maxBytes: number) => (text: string) => Buffer.byteLength(text) <= maxBytes
+const tooLong = (maxBytes: number) => `must be at most ${maxBytes} bytes of UTF-8`
+
 /**
  * Text that people wrote: NFC, no NUL, no lone surrogates, at least one visible character, at most `maxBytes` of UTF-8.
  */
 export function safeText(maxBytes: number) {
-  return z
-    .string()
-    .refine(text => !text.includes('\u0000'), 'must not contain NUL')
-    .refine(text => text.isWellFormed(), 'must not contain a lone surrogate')
-    .transform(composed)
+  return storableText
     .refine(text => VISIBLE.test(text), 'must contain a visible character')
-    .refine(text => Buffer.byteLength(text) <= maxBytes, `must be at most ${maxBytes} bytes of UTF-8`)
+    .refine(atMost(maxBytes), tooLong(maxBytes))
     .meta({ type: 'string', minLength: 1 })
+}
+
+/** Like safeText, for what may be left empty: a text that nobody can see is the empty one. */
+export function unfinishedText(maxBytes: number) {
+  return storableText
+    .refine(atMost(maxBytes), tooLong(maxBytes))
+    .transform(text => (VISIBLE.test(text) ? text : ''))
+    .meta({ type: 'string' })
 }
 
 export const name = safeText(200)

@@ -9,8 +9,8 @@ import {
 import { z } from 'zod'
 import { externalId, id, instantIn, instantOut, pageQuery, safeText } from './common.ts'
 
-const MAX_OWN_TEXT_BYTES = 64 * 1024
 const MAX_HOLD_SECONDS = 7 * 24 * 3600
+export const MAX_OWN_TEXT_BYTES = 64 * 1024
 
 /** A repeatable query parameter arrives as text or as a list of texts. */
 const listOf = <T extends z.ZodType>(item: T) =>

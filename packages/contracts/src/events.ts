@@ -7,6 +7,8 @@ export const EVENT_TYPES = [
   'message.updated',
   'message.deleted',
   'note.created',
+  'draft.updated',
+  'draft.deleted',
   'reply.queued',
   'reply.sent',
   'reply.rejected',

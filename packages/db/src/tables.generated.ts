@@ -152,6 +152,20 @@ export interface Conversations {
   workspace_id: Generated<string>;
 }
 
+export interface Drafts {
+  attachment_ids: Generated<string[]>;
+  body: string;
+  conversation_id: string;
+  discarded: Generated<boolean>;
+  in_reply_to: string | null;
+  updated_at: Timestamp;
+  updated_by_id: string;
+  updated_by_type: import('@parley/domain').MemberType;
+  version: Generated<number>;
+  visibility: import('@parley/domain').Visibility | null;
+  workspace_id: Generated<string>;
+}
+
 export interface Events {
   actor_id: string | null;
   actor_type: import('@parley/domain').ActorType;
@@ -296,6 +310,26 @@ export interface MessageVersions {
   workspace_id: Generated<string>;
 }
 
+export interface SavedReplies {
+  archived_at: Timestamp | null;
+  body: string;
+  created_at: Timestamp;
+  created_by_id: string;
+  created_by_type: import('@parley/domain').MemberType;
+  id: string;
+  inbox_id: string | null;
+  language: string | null;
+  name: string;
+  search_key: string;
+  shortcut: string | null;
+  shortcut_key: string | null;
+  updated_at: Timestamp;
+  updated_by_id: string;
+  updated_by_type: import('@parley/domain').MemberType;
+  version: Generated<number>;
+  workspace_id: Generated<string>;
+}
+
 export interface SendAttempts {
   action_id: string | null;
   finished_at: Timestamp | null;
@@ -404,6 +438,7 @@ export interface DB {
   contact_identities: ContactIdentities;
   contacts: Contacts;
   conversations: Conversations;
+  drafts: Drafts;
   events: Events;
   idempotency_keys: IdempotencyKeys;
   inbound_duplicates: InboundDuplicates;
@@ -414,6 +449,7 @@ export interface DB {
   message_tombstones: MessageTombstones;
   message_versions: MessageVersions;
   messages: Messages;
+  saved_replies: SavedReplies;
   send_attempts: SendAttempts;
   send_epochs: SendEpochs;
   sla_clocks: SlaClocks;

@@ -8,3 +8,8 @@ export type ActorType = (typeof ACTOR_TYPES)[number]
 export type Actor = { type: ActorType; id: string | null }
 
 export const SYSTEM: Actor = { type: 'system', id: null }
+
+/** Who of a workspace can write something: a person, or an integration by its key. */
+export const MEMBER_TYPES = ['user', 'api_key'] as const
+export type MemberType = (typeof MEMBER_TYPES)[number]
+export type Member = { type: MemberType; id: string }

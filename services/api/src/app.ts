@@ -21,6 +21,7 @@ import { channelHealthRoutes } from './routes/channel-health.ts'
 import { channelSettingsRoutes } from './routes/channel-settings.ts'
 import { channelRoutes } from './routes/channels.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { draftRoutes } from './routes/drafts.ts'
 import { eventRoutes } from './routes/events.ts'
 import { inboundWebhookRoutes } from './routes/inbound-webhooks.ts'
 import { messageActionRoutes } from './routes/message-actions.ts'
@@ -75,6 +76,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
   const versioned = [
     ...[
       conversationRoutes,
+      draftRoutes,
       replyRoutes,
       messageActionRoutes,
       channelRoutes,

@@ -174,6 +174,7 @@ t.test('an id of another workspace in a body or a filter is answered like one th
     ],
     ['POST', '/v1/api_keys', user_id => ({ name: 'a', role: 'agent', user_id }), theirUser],
     ['PUT', `${path}/assignee`, assignee_id => ({ assignee_id, from: null }), theirUser],
+    ['PUT', `${path}/draft`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
     ['POST', `${path}/replies`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
     ['POST', `${path}/replies`, seen_up_to => ({ body: 'a', seen_up_to }), theirConversation.messages[0]!],
   ]

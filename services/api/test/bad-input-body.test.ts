@@ -23,6 +23,7 @@ const GOOD: Record<string, Json> = {
   'POST /v1/sla/policies': { name: 'Hour', calendar_id: conversation.id, first_response_seconds: 3600 },
   [`POST /v1/conversations/${conversation.id}/notes`]: { body: 'Hello' },
   [`POST /v1/conversations/${conversation.id}/replies`]: { body: 'Hello' },
+  [`PUT /v1/conversations/${conversation.id}/draft`]: { body: 'Hello' },
   [`PATCH /v1/conversations/${conversation.id}`]: { status: 'resolved' },
   [`PUT /v1/conversations/${conversation.id}/assignee`]: { assignee_id: null, from: null },
   [`PATCH /v1/channels/${channel.id}`]: { poll_seconds: 60 },

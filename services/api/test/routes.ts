@@ -31,6 +31,7 @@ export function bodyFor(route: Route, ids: Json): Json {
       definition: { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] },
     },
     'POST /v1/sla/policies': { name: `Hour ${Math.random()}`, calendar_id: ids.calendar, first_response_seconds: 60 },
+    'PUT /v1/conversations/{id}/draft': { body: 'Hello' },
     'POST /v1/conversations/{id}/notes': { body: 'Hello' },
     'POST /v1/conversations/{id}/replies': { body: 'Hello' },
     'PATCH /v1/conversations/{id}': { status: 'open' },

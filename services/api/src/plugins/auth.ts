@@ -1,5 +1,5 @@
 import { type Credential, findCredential } from '@parley/db'
-import { type Actor, DomainError, type Role } from '@parley/domain'
+import { DomainError, type Member, type Role } from '@parley/domain'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { ApiContext } from '../context.ts'
@@ -15,7 +15,7 @@ declare module 'fastify' {
     /** Who calls; set before any handler of a route that is not public. */
     credential: Credential
     /** The caller as events record them. */
-    actor: Actor & { type: 'user' | 'api_key' }
+    actor: Member
   }
 }
 

@@ -101,4 +101,11 @@ export function expectedVersion(request: FastifyRequest): number {
   return Number(version)
 }
 
+/** The version the caller saw, `any` for `If-Match: *`, undefined without one: for what may not be there yet. */
+export function expectedVersionIfAny(request: FastifyRequest): number | 'any' | undefined {
+  const header = request.headers['if-match']
+  if (header === undefined) return undefined
+  return header === '*' ? 'any' : expectedVersion(request)
+}
+
 export const etagOf = (row: { version: number }) => ({ etag: `"${row.version}"` })
