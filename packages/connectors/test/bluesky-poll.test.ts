@@ -28,6 +28,8 @@ type Item = Record<string, unknown>
 function appView(items: Item[], pageSize: number) {
   const asked: URLSearchParams[] = []
   const answer = (url: URL): Response => {
+    // What is asked for beside the notifications has tests of its own.
+    if (!url.pathname.endsWith('.listNotifications')) return Response.json({ error: 'NotFound' }, { status: 400 })
     asked.push(url.searchParams)
     const from = Number(url.searchParams.get('cursor') ?? 0)
     if (Number.isNaN(from)) return Response.json({ error: 'InternalServerError', message: 'Upstream' }, { status: 502 })
@@ -186,6 +188,9 @@ test('the place moves only when the list is read down to the last poll, however 
   t.ok(rest.keys.includes(keyOf('m1')))
 })
 
+/** Where in the list of notifications a channel is. */
+const placeOf = ({ upkeep: _, ...place }: Record<string, unknown>) => place
+
 /** An AppView whose pages follow `next`, whatever that leads to. */
 function maze(pageOf: (cursor: string | null) => { items: Item[]; cursor: string }) {
   const answer = (url: URL) => {
@@ -214,7 +219,7 @@ test('a list that leads in a circle ends as a failure, and the place stays', asy
       break
     }
     t.ok(pages <= 1001, `${name}: ${pages} pages`)
-    t.same(state, cursor, 'the next poll starts at the top and reads down to the same place')
+    t.same(placeOf(state), placeOf(cursor), 'the next poll starts at the top and reads down to the same place')
   }
 })
 
@@ -236,7 +241,7 @@ test('a network that takes its own cursors never starts over for ever', async t 
     const page = await blueskyConnector.poll!(channel, state, contextAt(start, refusing as typeof fetch))
     t.equal(page.events.length, 1, 'what is new arrives all the same')
     state = page.cursor
-    if (page.failed) return t.same(state, cursor)
+    if (page.failed) return t.same(placeOf(state), placeOf(cursor))
     if (pages > 10) return t.fail('it goes on and on')
   }
 })

@@ -1,6 +1,9 @@
 import type { Connector } from '../connector.ts'
+import { act } from './act.ts'
 import { postUri } from './at-uri.ts'
+import { check } from './check.ts'
 import { readHistory } from './history.ts'
+import { IMAGE_LIMITS } from './images.ts'
 import { normaliseNotification } from './normalise.ts'
 import { poll } from './poll.ts'
 import { preparedPost } from './post.ts'
@@ -14,16 +17,17 @@ import { blueskyCredentials, blueskySettings } from './settings.ts'
 export const blueskyConnector: Connector = {
   kind: 'bluesky',
   capabilities: () => ({
-    actions: [],
+    actions: ['like', 'unlike', 'delete'],
     idempotency: 'chosen_key',
     text: { counting: 'graphemes', max_characters: MAX_GRAPHEMES, max_bytes: MAX_BYTES, link_characters: null },
     visibilities: ['public'],
-    attachments: null,
+    attachments: IMAGE_LIMITS,
     reply_window_seconds: null,
   }),
   settingsSchema: blueskySettings,
   credentialsSchema: blueskyCredentials,
   identify: async (channel, context) => ({ external_id: (await openSession(channel, context)).did }),
+  check,
   poll,
   readHistory,
   normalise: (_channel, payload, received_at) => normaliseNotification(payload, received_at),
@@ -34,4 +38,5 @@ export const blueskyConnector: Connector = {
   },
   send,
   findSent,
+  act,
 }

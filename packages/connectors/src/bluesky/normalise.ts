@@ -5,12 +5,14 @@ import { MalformedPayload } from '../errors.ts'
 import { given, storable } from '../text/storable.ts'
 import { written } from '../text/written.ts'
 import { POST_COLLECTION, parsePostUri, postPermalink } from './at-uri.ts'
+import { attachmentsOf } from './attachments.ts'
 import {
   type PostRecord,
   postNotification,
   quotedUri,
   REASONS,
   type StrongRef,
+  storedDeletion,
   storedNotification,
 } from './notification.ts'
 import { textWithFullLinks } from './rich-text.ts'
@@ -21,7 +23,9 @@ import { textWithFullLinks } from './rich-text.ts'
  * @throws MalformedPayload
  */
 export function normaliseNotification(payload: unknown, received_at: Date): ConnectorEvent {
-  const { our_did, notification } = parse(storedNotification, payload)
+  const deletion = storedDeletion.safeParse(payload).data?.deleted
+  if (deletion) return { type: 'deletion', external_id: deletion.uri, version_at: deletion.noticed_at }
+  const { our_did, notification, embed } = parse(storedNotification, payload)
   if (!REASONS.some(reason => reason === notification.reason))
     return { type: 'ignored', reason: `Notifications of the kind ${notification.reason} are not messages` }
   if (notification.record.$type !== POST_COLLECTION) return { type: 'ignored', reason: 'Not a post' }
@@ -55,6 +59,7 @@ export function normaliseNotification(payload: unknown, received_at: Date): Conn
     from_us: author.did === our_did,
     send_token: null,
     reply_context: { ...refOf({ uri, cid }), root },
+    ...attachmentsOf(embed, record.embed),
   }
 }
 

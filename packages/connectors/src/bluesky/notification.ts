@@ -33,6 +33,12 @@ export const postNotification = z.looseObject({
   }),
   record: postRecord,
 })
+/** A post that is not there any more, as `poll` noticed. */
+export const storedDeletion = z.looseObject({
+  our_did: did,
+  deleted: z.looseObject({ uri: z.string().min(1), noticed_at: z.iso.datetime() }),
+})
+
 /** What `poll` puts into the ledger. `our_did` makes the payload understandable without the channel. */
 export const storedNotification = z.looseObject({
   our_did: did,
@@ -40,6 +46,8 @@ export const storedNotification = z.looseObject({
     reason: z.string(),
     record: z.looseObject({ $type: z.string().optional() }),
   }),
+  /** What the post shows besides its text, as the AppView describes it; absent where it shows nothing. */
+  embed: z.unknown().optional(),
 })
 
 /** Quotes come as `app.bsky.embed.record`, or with pictures beside them as `app.bsky.embed.recordWithMedia`. */

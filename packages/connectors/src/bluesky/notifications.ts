@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { ConnectorContext, ReceivedEvent } from '../connector.ts'
+import { readEmbeds } from './embeds.ts'
 import { REASONS } from './notification.ts'
 import type { BlueskySession } from './session.ts'
 import { bodyOf, failureOf, type XrpcAnswer } from './xrpc.ts'
@@ -12,8 +13,8 @@ const notificationsBody = z.looseObject({ notifications: z.array(z.unknown()), c
 
 const listed = z.looseObject({ uri: z.string(), cid: z.string(), indexedAt: z.string() })
 
-/** `at` is the place in the list: the network's time of an item; null when it tells none. */
-export type Notification = { event: ReceivedEvent; at: Date | null }
+/** `at` is the place in the list: the network's time of an item. Null, as its uri, when it tells none. */
+export type Notification = { event: ReceivedEvent; uri: string | null; at: Date | null }
 
 export type NotificationPage = {
   items: Notification[]
@@ -38,7 +39,16 @@ export async function readNotifications(
   const restarted = page_cursor !== null && refusesCursor(answer)
   const read = restarted ? await listNotifications(session, null) : answer
   if (!read.ok) throw failureOf(read, context.now())
-  return { ...pageOf(bodyOf(read, notificationsBody, context.now()), session.did), restarted }
+  const body = bodyOf(read, notificationsBody, context.now())
+  // Servers that do not know the `reasons` parameter list likes and follows too.
+  const found = body.notifications.filter(isForTheInbox)
+  const embeds = await readEmbeds(session, found, context.now)
+  return {
+    items: found.map(item => ({ event: eventOf(item, session.did, embeds), uri: uriOf(item), at: timeOf(item) })),
+    cursor: body.cursor ?? null,
+    oldest: oldestOf(body.notifications),
+    restarted,
+  }
 }
 
 /** `priority` is sent because its default is a preference of the account, which could hide strangers. */
@@ -57,19 +67,18 @@ function refusesCursor({ ok, error }: XrpcAnswer): boolean {
   return !ok && (error === 'InternalServerError' || error === 'InvalidRequest')
 }
 
-function pageOf(body: z.infer<typeof notificationsBody>, our_did: string) {
-  const times = body.notifications.map(timeOf).filter(time => time !== null)
-  return {
-    // Servers that do not know the `reasons` parameter list likes and follows too.
-    items: body.notifications.filter(isForTheInbox).map(item => ({ event: eventOf(item, our_did), at: timeOf(item) })),
-    cursor: body.cursor ?? null,
-    oldest: times.reduce<Date | null>((oldest, time) => (oldest && oldest < time ? oldest : time), null),
-  }
+function oldestOf(notifications: unknown[]): Date | null {
+  const times = notifications.map(timeOf).filter(time => time !== null)
+  return times.reduce<Date | null>((oldest, time) => (oldest && oldest < time ? oldest : time), null)
 }
 
 function timeOf(item: unknown): Date | null {
   const time = Date.parse(listed.safeParse(item).data?.indexedAt ?? '')
   return Number.isFinite(time) ? new Date(time) : null
+}
+
+function uriOf(item: unknown): string | null {
+  return listed.pick({ uri: true }).safeParse(item).data?.uri ?? null
 }
 
 const otherReason = z.looseObject({ reason: z.string().refine(reason => !REASONS.some(known => known === reason)) })
@@ -78,11 +87,16 @@ function isForTheInbox(notification: unknown): boolean {
   return !otherReason.safeParse(notification).success
 }
 
-/** A post is one event per version: its uri stays when it is edited, its content hash does not. */
-function eventOf(notification: unknown, our_did: string): ReceivedEvent {
-  const post = listed.pick({ uri: true, cid: true }).safeParse(notification)
-  const dedup_key = post.success ? `${post.data.uri}#${post.data.cid}` : `unreadable:${hash(notification)}`
-  return { dedup_key, thread_key: threadOf(notification), payload: { our_did, notification } }
+/**
+ * A post is one event per version: its uri stays when it is edited, its content hash does not. What it shows besides
+ * text is told by `embeds`, as the notification itself only names it.
+ */
+export function eventOf(notification: unknown, our_did: string, embeds: Map<string, unknown>): ReceivedEvent {
+  const post = listed.pick({ uri: true, cid: true }).safeParse(notification).data
+  const dedup_key = post ? `${post.uri}#${post.cid}` : `unreadable:${hash(notification)}`
+  const embed = post && embeds.get(post.uri)
+  const payload = { our_did, notification, ...(embed ? { embed } : {}) }
+  return { dedup_key, thread_key: threadOf(notification), payload }
 }
 
 const threaded = z.looseObject({
@@ -100,6 +114,6 @@ function hash(value: unknown): string {
 }
 
 /** The events of a page, or of two, each once. */
-export function uniqueEvents(items: Notification[]): ReceivedEvent[] {
+export function uniqueEvents(items: { event: ReceivedEvent }[]): ReceivedEvent[] {
   return [...new Map(items.map(({ event }) => [event.dedup_key, event])).values()]
 }

@@ -1,12 +1,13 @@
 import type { ConnectedChannel, ConnectorContext, PollPage } from '../connector.ts'
 import { NetworkUnavailable } from '../errors.ts'
-import { readNotifications, uniqueEvents } from './notifications.ts'
+import { type Notification, readNotifications, uniqueEvents } from './notifications.ts'
 import { type BlueskySession, openSession } from './session.ts'
 import { advance, type PollCursor, readCursor, restart, type Sweep, startDeep, startHead } from './sweep.ts'
+import { keepUp, remember, type Upkeep } from './upkeep.ts'
 
 /**
- * One page of what is new and, when the newest are all read, one page of a deep sweep if that is due. Nothing is
- * marked as seen: that flag is shared with the account's phone.
+ * One page of what is new and, when the newest are all read, one page of a deep sweep if that is due, and now and then
+ * a look at what is not notified. Nothing is marked as seen: that flag is shared with the account's phone.
  * @throws ChannelAuthError, XrpcFailure
  */
 export async function poll(
@@ -22,26 +23,42 @@ export async function poll(
     const failed = new NetworkUnavailable('The list of notifications repeats itself before its end.', null)
     return { events: uniqueEvents(head.items), cursor: { ...state, head: null }, more: false, failed }
   }
+  const upkeep = remember(state.upkeep, head.items, context.now())
   if (head.next !== 'done') {
-    return { events: uniqueEvents(head.items), cursor: { ...state, head: head.next }, more: true }
+    return { events: uniqueEvents(head.items), cursor: { ...state, upkeep, head: head.next }, more: true }
   }
   const read: PollCursor = {
     ...state,
+    upkeep,
     head: null,
     last_polled_at: head.sweep.started_at,
     last_deep_at: state.last_deep_at ?? head.sweep.started_at,
   }
   const due = read.deep ?? startDeep(read, context.now())
-  if (!due) return { events: uniqueEvents(head.items), cursor: read, more: false }
+  if (!due) return finish(session, head.items, read, upkeep, context)
   const deep = await step(session, due, context).catch((error: Error) => error)
   if (deep instanceof NetworkUnavailable) {
     // What is new must not wait for what is old: it is kept, and the deep sweep starts over.
     return { events: uniqueEvents(head.items), cursor: { ...read, deep: null }, more: false, failed: deep }
   }
   if (deep instanceof Error) throw deep
-  const goesOn = deep.next !== 'done' && deep.next !== 'stuck'
-  const swept = goesOn ? { deep: deep.next } : { deep: null, last_deep_at: deep.sweep.started_at }
-  return { events: uniqueEvents([...head.items, ...deep.items]), cursor: { ...read, ...swept }, more: false }
+  const ended = deep.next === 'done' || deep.next === 'stuck'
+  const swept = ended ? { deep: null, last_deep_at: deep.sweep.started_at } : { deep: deep.next as Sweep }
+  return finish(session, [...head.items, ...deep.items], { ...read, ...swept }, upkeep, context)
+}
+
+/** The page, with what was asked for beside the notifications. */
+async function finish(
+  session: BlueskySession,
+  items: Notification[],
+  cursor: PollCursor,
+  upkeep: Upkeep,
+  context: ConnectorContext,
+): Promise<PollPage> {
+  const kept = await keepUp(session, upkeep, context)
+  const events = uniqueEvents([...items, ...kept.events.map(event => ({ event }))])
+  const page = { events, cursor: { ...cursor, upkeep: kept.upkeep }, more: false }
+  return kept.failed ? { ...page, failed: kept.failed } : page
 }
 
 async function step(session: BlueskySession, sweep: Sweep, context: ConnectorContext) {

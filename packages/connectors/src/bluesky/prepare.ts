@@ -2,18 +2,19 @@ import { z } from 'zod'
 import type { ConnectedChannel, ConnectorContext, OutgoingReply } from '../connector.ts'
 import { SendRefused } from '../errors.ts'
 import { POST_COLLECTION, parsePostUri } from './at-uri.ts'
+import { checkImages, uploadImages } from './images.ts'
 import type { PreparedPost } from './post.ts'
+import { recordKey } from './record-key.ts'
 import { findFacets, MAX_BYTES, MAX_GRAPHEMES, measure } from './rich-text.ts'
 import { type BlueskySession, openSession } from './session.ts'
-import { tid } from './tid.ts'
 import { bodyOf, failureOf } from './xrpc.ts'
 
 const ref = z.object({ uri: z.string().min(1), cid: z.string().min(1) })
 const replyContext = z.object({ ...ref.shape, root: ref })
 
 /**
- * Freezes a reply: text, facets, references, time and record key. The server stores replies that nobody will see
- * (to deleted posts, past a block, against a thread's rules), so those are refused here.
+ * Freezes a reply: text, facets, images, references, time and record key. The server stores replies that nobody will
+ * see (to deleted posts, past a block, against a thread's rules), so those are refused here.
  * @throws SendRefused for the agent, ChannelAuthError, XrpcFailure when it cannot be checked now
  */
 export async function prepare(
@@ -22,28 +23,31 @@ export async function prepare(
   context: ConnectorContext,
 ): Promise<PreparedPost> {
   checkText(reply)
+  checkImages(reply.attachments)
   const { root, ...parent } = contextOf(reply)
   const session = await openSession(channel, context)
   await checkAnswerable(session, parent.uri, context.now())
   const facets = await findFacets(reply.text, handle => resolveHandle(session, handle))
+  const embed = await uploadImages(session, reply.attachments, context.now)
   return {
     repo: session.did,
     collection: POST_COLLECTION,
-    rkey: tid(context.now()),
+    rkey: recordKey(reply.message_id),
     swapRecord: null,
     record: {
       $type: POST_COLLECTION,
       text: reply.text,
       createdAt: context.now().toISOString(),
       ...(facets.length > 0 ? { facets: facets.map(facet => ({ ...facet })) } : {}),
+      ...(embed ? { embed } : {}),
       reply: { root, parent },
     },
   }
 }
 
-function checkText({ text, visibility }: OutgoingReply): void {
+function checkText({ text, visibility, attachments }: OutgoingReply): void {
   if (visibility !== 'public') throw new SendRefused('Replies on Bluesky are public')
-  if (text.trim() === '') throw new SendRefused('The reply is empty')
+  if (text.trim() === '' && attachments.length === 0) throw new SendRefused('The reply is empty')
   const { graphemes, bytes } = measure(text)
   if (graphemes > MAX_GRAPHEMES)
     throw new SendRefused(`The reply has ${graphemes} characters, Bluesky allows ${MAX_GRAPHEMES}`)
@@ -65,8 +69,20 @@ const postsBody = z.looseObject({
 async function checkAnswerable(session: BlueskySession, uri: string, now: Date): Promise<void> {
   const answer = await session.call({ nsid: 'app.bsky.feed.getPosts', params: { uris: [uri] } })
   const [post] = bodyOf(answer, postsBody, now).posts
+  if (!post && (await isOurOwn(session, uri, now))) return
   if (!post) throw new SendRefused(await whyMissing(session, uri, now))
   if (post.viewer?.replyDisabled) throw new SendRefused('Its author has limited who may reply in this thread')
+}
+
+/** Whether it is a post of ours that is still there: the AppView learns of it seconds after our own server took it. */
+async function isOurOwn(session: BlueskySession, uri: string, now: Date): Promise<boolean> {
+  const post = parsePostUri(uri)
+  if (post?.did !== session.did) return false
+  const params = { repo: post.did, collection: POST_COLLECTION, rkey: post.rkey }
+  const answer = await session.call({ nsid: 'com.atproto.repo.getRecord', params })
+  if (answer.ok) return true
+  if (answer.status === 400) return false
+  throw failureOf(answer, now)
 }
 
 const profileBody = z.looseObject({

@@ -3,12 +3,18 @@ import type { ConnectedChannel, ConnectorContext, FindSentOutcome, PreparedSend,
 import { ChannelAuthError } from '../errors.ts'
 import { postUri } from './at-uri.ts'
 import { XrpcFailure } from './errors.ts'
+import { acceptedAt, refusalOf, rejected, retry, unknown } from './outcomes.ts'
 import { findStoredPost, type PreparedPost, preparedPost, sentEarlier, sentOutcome } from './post.ts'
 import { type BlueskySession, openSession } from './session.ts'
-import { describe, retryAt, type XrpcAnswer } from './xrpc.ts'
+import { describe, type XrpcAnswer } from './xrpc.ts'
 
 const PUT_RECORD = 'com.atproto.repo.putRecord'
-const DEFAULT_RETRY_MS = 30_000
+
+/**
+ * Images that no post refers to are kept for hours. A post that misses one uploaded longer ago than this is prepared
+ * anew, with its images; one that misses a fresh one would do so again.
+ */
+const FRESH_UPLOAD_MS = 10 * 60_000
 
 /**
  * Writes the frozen post. Twice is safe: the identical record under the same key changes nothing.
@@ -24,10 +30,12 @@ export async function send(
     const session = await openSession(channel, context)
     if (session.did !== post.repo) return rejected('The channel is connected to another account than the reply was for')
     const started_at = context.now()
+    context.assertInTime()
     const answer = await session.call({ nsid: PUT_RECORD, input: post })
     return await outcomeOf(answer, post, session, started_at, context)
   } catch (error) {
-    if (error instanceof ChannelAuthError) return rejected(error.message)
+    // Refused at the door: the reply waits until somebody connects the account again.
+    if (error instanceof ChannelAuthError) return retry(error.message, null, context)
     if (!(error instanceof XrpcFailure)) throw error
     // Before the post itself was on the wire, that is while a session was opened or renewed, nothing can be visible.
     if (error.nsid === PUT_RECORD) return unknown(error.message)
@@ -46,7 +54,7 @@ export async function findSent(
     const session = await openSession(channel, context)
     if (session.did !== post.repo) return unknown('The channel is connected to another account than the reply was for')
     const stored = await findStoredPost(session, post)
-    if (stored.found === 'ours') return await sentEarlier(session, post)
+    if (stored.found === 'ours') return await sentEarlier(session, post, stored.cid)
     if (stored.found === 'none') return { outcome: 'not_found' }
     return unknown(stored.found === 'unknown' ? stored.reason : 'Another post is stored under the key of this reply')
   } catch (error) {
@@ -63,22 +71,19 @@ async function outcomeOf(
   context: ConnectorContext,
 ): Promise<SendOutcome> {
   if (answer.ok) return accepted(answer, post, session, started_at, context)
-  if (answer.status === 429) return retry(describe(answer), retryAt(answer, context.now()), context)
   if (answer.error === 'InvalidSwap') {
     const stored = await findStoredPost(session, post)
-    if (stored.found === 'ours') return sentEarlier(session, post)
+    if (stored.found === 'ours') return sentEarlier(session, post, stored.cid)
     if (stored.found === 'other') return rejected('Another post is stored under the key of this reply')
     return unknown(stored.found === 'unknown' ? stored.reason : describe(answer))
   }
-  // Errors without the protocol's name come from something in between, which may have passed the request on. A 500 is
-  // generic, and a gateway's 502 to 504 tells nothing about the server behind it.
-  const certain = answer.error !== null && answer.status < 500 && answer.status !== 408
-  return certain || answer.status === 413 || answer.status === 501
-    ? rejected(describe(answer))
-    : unknown(describe(answer))
+  const uploaded_at = Date.parse(post.record.createdAt)
+  if (answer.error === 'BlobNotFound' && context.now().getTime() - uploaded_at > FRESH_UPLOAD_MS)
+    return retry('Its images have to be uploaded again', context.now(), context)
+  return refusalOf(answer, context)
 }
 
-const putBody = z.looseObject({ uri: z.string(), commit: z.unknown().optional() })
+const putBody = z.looseObject({ uri: z.string(), cid: z.string().min(1).optional(), commit: z.unknown().optional() })
 
 async function accepted(
   answer: XrpcAnswer,
@@ -90,30 +95,8 @@ async function accepted(
   const body = putBody.safeParse(answer.body)
   if (!body.success || body.data.uri !== postUri(post.repo, post.rkey))
     return unknown('The answer to the post is not understood')
+  const { cid = null, commit } = body.data
   // Without a commit nothing changed: an earlier attempt had stored the post.
-  if (!body.data.commit) return sentEarlier(session, post)
-  return sentOutcome(post, acceptedAt(answer, started_at, context.now()))
-}
-
-/**
- * The network's acceptance time. The answer's body has none, its `date` header has whole seconds of a clock that may
- * be wrong: it is believed as far as it lies between our call and its answer.
- */
-function acceptedAt(answer: XrpcAnswer, started_at: Date, answered_at: Date): Date {
-  const date = Date.parse(answer.headers.get('date') ?? '')
-  if (!Number.isFinite(date)) return answered_at
-  return new Date(Math.min(Math.max(date, started_at.getTime()), answered_at.getTime()))
-}
-
-function rejected(reason: string) {
-  return { outcome: 'rejected' as const, reason }
-}
-
-function unknown(reason: string) {
-  return { outcome: 'unknown' as const, reason }
-}
-
-function retry(reason: string, retry_at: Date | null, context: ConnectorContext) {
-  const soonest = context.now().getTime() + DEFAULT_RETRY_MS
-  return { outcome: 'retry' as const, reason, retry_at: retry_at ?? new Date(soonest) }
+  if (!commit) return sentEarlier(session, post, cid)
+  return sentOutcome(post, cid, acceptedAt(answer, started_at, context.now()))
 }

@@ -38,14 +38,39 @@ const didDocument = z.looseObject({
  */
 export async function openSession(channel: ConnectedChannel, context: ConnectorContext): Promise<BlueskySession> {
   const login = loginOf(channel)
-  const saved = savedSession.safeParse(channel.session)
-  const usable =
-    saved.success && saved.data.identifier === login.identifier && saved.data.service_url === login.service_url
-  const tokens = usable ? saved.data : await logIn(login, context)
+  const kept = tokensFor(login, channel.session)
+  const tokens =
+    kept ??
+    (await renewed(context, login, {
+      stale: saved => saved === null,
+      renew: async () => sameAccount(await logIn(login, context), channel.external_id),
+    }))
   return new BlueskySession(login, tokens, channel.external_id, context)
 }
 
-/** Calls in the name of one account. Expired tokens are renewed, and saved before they are used. */
+/** Saved tokens, if they are of this login. */
+function tokensFor(login: BlueskyLogin, session: Record<string, unknown> | null): SavedSession | null {
+  const saved = savedSession.safeParse(session)
+  if (!saved.success) return null
+  const same = saved.data.identifier === login.identifier && saved.data.service_url === login.service_url
+  return same ? saved.data : null
+}
+
+type Renewal = {
+  stale: (saved: SavedSession | null) => boolean
+  renew: (saved: SavedSession | null) => Promise<SavedSession>
+}
+
+/** One worker renews, and the others get what it saved. */
+async function renewed(context: ConnectorContext, login: BlueskyLogin, renewal: Renewal): Promise<SavedSession> {
+  const session = await context.renewSession(
+    saved => renewal.stale(tokensFor(login, saved)),
+    saved => renewal.renew(tokensFor(login, saved)),
+  )
+  return savedSession.parse(session)
+}
+
+/** Calls in the name of one account. Expired tokens are renewed, by one worker, and saved before they are used. */
 export class BlueskySession {
   readonly #login: BlueskyLogin
   readonly #context: ConnectorContext
@@ -64,8 +89,14 @@ export class BlueskySession {
     return this.#tokens.did
   }
 
-  get handle(): string {
-    return this.#tokens.handle
+  /** Where the account lives. */
+  get pds_url(): string {
+    return this.#tokens.pds_url
+  }
+
+  /** What the account's own server says we may do, in its token; null when the token cannot be read. */
+  get scope(): string | null {
+    return scopeOf(this.#tokens.accessJwt)
   }
 
   /**
@@ -96,17 +127,24 @@ export class BlueskySession {
   }
 
   /**
-   * Another worker may have used the same refresh token: the server allows that for two hours. A refresh token that
-   * is refused may still mean nothing worse than 90 idle days, so the app password has the last word.
+   * A crash after the refresh and before its tokens are saved costs nothing: the server takes a used refresh token again
+   * for two hours. One that is refused may mean nothing worse than 90 idle days, so the app password has the last word.
    */
   async #renew(): Promise<void> {
+    const refused = this.#tokens
+    const tokens = await renewed(this.#context, this.#login, {
+      stale: saved => saved === null || saved.accessJwt === refused.accessJwt,
+      renew: async saved => sameAccount(await this.#refresh(saved ?? refused), this.#external_id ?? refused.did),
+    })
+    this.#tokens = sameAccount(tokens, this.#external_id ?? refused.did)
+  }
+
+  async #refresh(tokens: SavedSession): Promise<SavedSession> {
     const call = { nsid: 'com.atproto.server.refreshSession', input: null }
-    const answer = await callXrpc(this.#context, this.#login.service_url, call, this.#tokens.refreshJwt)
-    if (!answer.ok && !refusesToken(answer)) throw failureOf(answer, this.#context.now())
-    const tokens = answer.ok
-      ? await keepSession(this.#login, answer, this.#context, this.#tokens.pds_url)
-      : await logIn(this.#login, this.#context)
-    this.#tokens = sameAccount(tokens, this.#external_id ?? this.#tokens.did)
+    const answer = await callXrpc(this.#context, this.#login.service_url, call, tokens.refreshJwt)
+    if (answer.ok) return sessionOf(this.#login, answer, this.#context.now(), tokens.pds_url)
+    if (!refusesToken(answer)) throw failureOf(answer, this.#context.now())
+    return logIn(this.#login, this.#context)
   }
 }
 
@@ -120,22 +158,15 @@ async function logIn(login: BlueskyLogin, context: ConnectorContext): Promise<Sa
     throw new ChannelAuthError('Bluesky asks for a second factor: connect the account with an app password')
   if (answer.error && [400, 401, 403].includes(answer.status))
     throw new ChannelAuthError(`Bluesky refuses this login: ${describe(answer)}`)
-  return keepSession(login, answer, context, login.service_url)
+  return sessionOf(login, answer, context.now(), login.service_url)
 }
 
-async function keepSession(
-  login: BlueskyLogin,
-  answer: XrpcAnswer,
-  context: ConnectorContext,
-  fallback_url: string,
-): Promise<SavedSession> {
-  const body = bodyOf(answer, sessionBody, context.now())
+function sessionOf(login: BlueskyLogin, answer: XrpcAnswer, now: Date, fallback_url: string): SavedSession {
+  const body = bodyOf(answer, sessionBody, now)
   if (body.active === false) throw new ChannelAuthError(`This Bluesky account is ${body.status ?? 'not active'}`)
   const { did, handle, accessJwt, refreshJwt } = body
   const pds_url = pdsUrl(body.didDoc, login.service_url) ?? fallback_url
-  const session = { did, handle, accessJwt, refreshJwt, pds_url, ...pick(login) }
-  await context.saveSession(session)
-  return session
+  return { did, handle, accessJwt, refreshJwt, pds_url, ...pick(login) }
 }
 
 function pick({ service_url, identifier }: BlueskyLogin) {
@@ -169,4 +200,15 @@ function closesAccount({ status, error }: XrpcAnswer): boolean {
 /** Expired or malformed tokens come as 400, missing and revoked ones as 401 (seen on PDS 0.4.217). */
 function refusesToken(answer: XrpcAnswer): boolean {
   return answer.status === 401 || (answer.status === 400 && /^(Expired|Invalid)Token$/.test(answer.error ?? ''))
+}
+
+const claims = z.looseObject({ scope: z.string() })
+
+/** The claims of a token; nothing is believed for them, so its signature is not looked at. */
+function scopeOf(jwt: string): string | null {
+  try {
+    return claims.parse(JSON.parse(Buffer.from(jwt.split('.')[1] ?? '', 'base64url').toString())).scope
+  } catch {
+    return null
+  }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { upkeepState } from './upkeep.ts'
 
 /**
  * Reading the notifications from the newest into the past until `until` is behind us. There is no "since" cursor, and
@@ -19,12 +20,16 @@ export const sweep = z.object({
 })
 export type Sweep = z.infer<typeof sweep>
 
-/** What the channel keeps between polls. `head` reads what is new, `deep` re-reads a week now and then. */
+/**
+ * What the channel keeps between polls. `head` reads what is new, `deep` re-reads a week now and then, `upkeep` asks
+ * for what is not notified.
+ */
 export const pollCursor = z.object({
   last_polled_at: z.iso.datetime().nullable(),
   head: sweep.nullable(),
   last_deep_at: z.iso.datetime().nullable(),
   deep: sweep.nullable(),
+  upkeep: upkeepState.nullable().catch(null),
 })
 export type PollCursor = z.infer<typeof pollCursor>
 
@@ -46,7 +51,9 @@ const MAX_FIRST_PAGES = 50
 /** A cursor that cannot be read starts over: the ledger knows what it has. */
 export function readCursor(cursor: Record<string, unknown> | null): PollCursor {
   const parsed = pollCursor.safeParse(cursor)
-  return parsed.success ? parsed.data : { last_polled_at: null, head: null, last_deep_at: null, deep: null }
+  return parsed.success
+    ? parsed.data
+    : { last_polled_at: null, head: null, last_deep_at: null, deep: null, upkeep: null }
 }
 
 /** Reads down to an hour before the last poll began, however many pages that takes: only then may its place move. */

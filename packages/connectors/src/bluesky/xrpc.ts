@@ -12,9 +12,11 @@ import { XrpcFailure } from './errors.ts'
  */
 export type XrpcCall = {
   nsid: string
-  /** Query parameters make it a GET; an input, even `null` for "no body", makes it a POST. */
+  /** Query parameters make it a GET; an input, even `null` for "no body", or bytes make it a POST. */
   params?: Record<string, string | number | boolean | readonly string[]>
   input?: unknown
+  /** A file, sent as it is. */
+  bytes?: { media_type: string; content: Buffer }
 }
 
 export type XrpcAnswer = {
@@ -42,13 +44,13 @@ export async function callXrpc(
 ): Promise<XrpcAnswer> {
   const headers: Record<string, string> = { accept: 'application/json' }
   if (token) headers.authorization = `Bearer ${token}`
-  const hasBody = call.input !== undefined && call.input !== null
-  if (hasBody) headers['content-type'] = 'application/json'
+  const sent = contentOf(call)
+  if (sent) headers['content-type'] = sent.media_type
   try {
     const response = await context.fetch(urlOf(service, call), {
-      method: call.input === undefined ? 'GET' : 'POST',
+      method: call.input === undefined && !call.bytes ? 'GET' : 'POST',
       headers,
-      ...(hasBody ? { body: JSON.stringify(call.input) } : {}),
+      ...(sent ? { body: sent.content } : {}),
       redirect: 'error',
       signal: context.signal,
     })
@@ -90,6 +92,12 @@ export function retryAt(answer: XrpcAnswer, now: Date): Date | null {
   const reset = /^\d+$/.test(header) ? Number(header) * 1000 : Number.NaN
   const wait = reset - now.getTime()
   return wait > 0 && wait <= LONGEST_RESET_MS ? new Date(reset + 1000) : null
+}
+
+function contentOf({ input, bytes }: XrpcCall): { media_type: string; content: string | Buffer<ArrayBuffer> } | null {
+  if (bytes) return { ...bytes, content: Buffer.from(bytes.content) }
+  if (input === undefined || input === null) return null
+  return { media_type: 'application/json', content: JSON.stringify(input) }
 }
 
 function urlOf(service: string, call: XrpcCall): string {
