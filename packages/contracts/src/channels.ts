@@ -28,10 +28,26 @@ export const channelBody = z.strictObject({
   credentials: z.record(z.string(), z.unknown()).default({}),
   poll_seconds: pollSeconds.default(POLL_SECONDS.usual),
 })
-export const channelPatch = z.strictObject({ name: name.optional(), poll_seconds: pollSeconds.optional() })
+/** `settings` take the place of the former ones as a whole. */
+export const channelPatch = z.strictObject({
+  name: name.optional(),
+  poll_seconds: pollSeconds.optional(),
+  settings: z.record(z.string(), z.unknown()).optional(),
+})
 
-/** New credentials for the same account. */
-export const reconnectBody = z.strictObject({ credentials: z.record(z.string(), z.unknown()) })
+/** New credentials for the same account, and new settings where it has moved. */
+export const reconnectBody = z.strictObject({
+  credentials: z.record(z.string(), z.unknown()),
+  settings: z.record(z.string(), z.unknown()).optional(),
+})
+
+/** What a try of a channel found: each thing it needs by itself. */
+export const channelTestView = z
+  .object({
+    ok: z.boolean(),
+    checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),
+  })
+  .meta({ id: 'ChannelTest' })
 
 /** Credentials never leave; `has_credentials` in their place would always be true, so nothing stands there. */
 export const channelView = z

@@ -37,6 +37,7 @@ export const EVENT_TYPES = [
   'channel.resumed',
   'channel.recovered',
   'channel.disabled',
+  'channel.deleted',
   'backfill.started',
   'backfill.done',
   'backfill.failed',

@@ -106,7 +106,9 @@ async function registerDocs(app: FastifyInstance): Promise<void> {
       security: [{ api_key: [] }],
     },
     transform: input => {
-      const transformed = jsonSchemaTransform(input)
+      const { documentedBody } = input.route.config ?? {}
+      const described = documentedBody ? { ...input.schema, body: documentedBody } : input.schema
+      const transformed = jsonSchemaTransform({ ...input, schema: described })
       const schema = transformed.schema as Record<string, unknown> | undefined
       if (!schema || schema.hide) return transformed
       const access = input.route.config?.access

@@ -1,6 +1,7 @@
 import {
   ChannelAuthError,
   type ConnectedChannel,
+  type ConnectorContext,
   connectorFor,
   type Identity,
   NetworkUnavailable,
@@ -25,8 +26,7 @@ type Connect = (trx: Trx, actor: Actor) => Promise<Channel & { generated_credent
  */
 export async function connectChannel(ctx: ApiContext, workspace_id: string, draft: Draft): Promise<Connect> {
   const connector = connectorFor(draft.kind)
-  const settings = parse(connector.settingsSchema, draft.settings, 'settings')
-  refusePrivateTargets(settings, ctx.config.PARLEY_ALLOW_PRIVATE_TARGETS)
+  const settings = parseSettings(ctx, draft.kind, draft.settings)
   const generated = Object.keys(draft.credentials).length === 0 ? connector.generateCredentials?.() : undefined
   const credentials = parse(connector.credentialsSchema, generated ?? draft.credentials, 'credentials')
   const now = ctx.now()
@@ -76,6 +76,13 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown, field: string): T
   throw new DomainError('validation_failed', `The ${field} do not fit this kind of channel.`, { errors })
 }
 
+/** @throws DomainError `validation_failed`, with the fields */
+export function parseSettings(ctx: ApiContext, kind: string, given: unknown): Record<string, unknown> {
+  const settings = parse(connectorFor(kind).settingsSchema, given, 'settings')
+  refusePrivateTargets(settings, ctx.config.PARLEY_ALLOW_PRIVATE_TARGETS)
+  return settings
+}
+
 /** Refused when saved, where it can be told from the text; names are checked again whenever they are called. */
 function refusePrivateTargets(settings: Record<string, unknown>, allowPrivate: string[]): void {
   for (const [key, value] of Object.entries(settings)) {
@@ -97,22 +104,31 @@ export async function identify(
   const { identify } = connectorFor(kind)
   if (!identify) return null
   try {
-    return await identify(channel, {
-      now: ctx.now,
-      signal: AbortSignal.timeout(IDENTIFY_TIMEOUT_MS),
-      saveSession: async session => saveSession(session),
-      renewSession: async (_stale, renew) => {
-        const session = await renew(null)
-        saveSession(session)
-        return session
-      },
-      assertInTime: () => {},
-      fetch: ctx.fetch,
-    })
+    return await identify(channel, callContext(ctx, IDENTIFY_TIMEOUT_MS, saveSession))
   } catch (error) {
     if (error instanceof ChannelAuthError || error instanceof NetworkUnavailable) {
       throw new DomainError('validation_failed', `The network did not let us in: ${error.message}`)
     }
     throw error
+  }
+}
+
+/** What a connector may use while somebody waits for its answer; no worker shares the session it opens. */
+export function callContext(
+  ctx: ApiContext,
+  timeoutMs: number,
+  saveSession: (session: Record<string, unknown>) => void,
+): ConnectorContext {
+  return {
+    now: ctx.now,
+    signal: AbortSignal.timeout(timeoutMs),
+    saveSession: async session => saveSession(session),
+    renewSession: async (_stale, renew) => {
+      const session = await renew(null)
+      saveSession(session)
+      return session
+    },
+    assertInTime: () => {},
+    fetch: ctx.fetch,
   }
 }

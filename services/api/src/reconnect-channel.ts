@@ -1,8 +1,10 @@
 import { type ConnectedChannel, connectorFor } from '@parley/connectors'
+import type { reconnectBody } from '@parley/contracts'
 import { channelContext, seal } from '@parley/core'
 import { appendEvents, type Channel, findChannel, lockChannel, type Trx, updateChannel } from '@parley/db'
 import { type Actor, DomainError, NotFound } from '@parley/domain'
-import { identify, parse } from './connect-channel.ts'
+import type { z } from 'zod'
+import { identify, parse, parseSettings } from './connect-channel.ts'
 import type { ApiContext } from './context.ts'
 
 type Reconnect = (trx: Trx, actor: Actor) => Promise<Channel>
@@ -15,12 +17,14 @@ type Reconnect = (trx: Trx, actor: Actor) => Promise<Channel>
 export async function reconnectChannel(
   ctx: ApiContext,
   channel: Channel,
-  given: Record<string, unknown>,
+  given: z.output<typeof reconnectBody>,
 ): Promise<Reconnect> {
   const connector = connectorFor(channel.kind)
-  const credentials = parse(connector.credentialsSchema, given, 'credentials')
+  const credentials = parse(connector.credentialsSchema, given.credentials, 'credentials')
   const { id, external_id } = channel
-  const settings = channel.settings as Record<string, unknown>
+  const settings = given.settings
+    ? parseSettings(ctx, channel.kind, given.settings)
+    : (channel.settings as Record<string, unknown>)
   const opened: ConnectedChannel = { id, external_id, settings, network_facts: {}, credentials, session: null }
   let session: Record<string, unknown> | undefined
   const found = await identify(ctx, channel.kind, opened, saved => {
@@ -36,6 +40,7 @@ export async function reconnectChannel(
     if (!locked || locked.status === 'deleted') throw new NotFound('channel')
     const now = ctx.now()
     await updateChannel(trx, id, {
+      ...(given.settings ? { settings: JSON.stringify(settings) } : {}),
       credentials_sealed: sealed(credentials),
       session_sealed: session ? sealed(session) : null,
       ...(found?.network_facts ? { network_facts: JSON.stringify(found.network_facts) } : {}),

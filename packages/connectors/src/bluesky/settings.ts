@@ -11,9 +11,10 @@ function isServiceUrl(value: string): boolean {
 }
 
 export const blueskySettings = z.strictObject({
-  /** Where the account logs in: its PDS, or Bluesky's entryway for accounts hosted there. */
   service_url: z
     .string()
+    .meta({ format: 'uri' })
+    .describe('Where the account logs in: its own server, or https://bsky.social for accounts hosted there (default).')
     .refine(isServiceUrl, { error: 'must be the https address of a server, without a path' })
     .transform(value => new URL(value).origin)
     .default('https://bsky.social'),
@@ -21,10 +22,12 @@ export const blueskySettings = z.strictObject({
 export type BlueskySettings = z.infer<typeof blueskySettings>
 
 export const blueskyCredentials = z.strictObject({
-  /** The account's handle, DID or e-mail address. */
-  identifier: z.string().trim().min(1).max(512),
-  /** An app password, never the account's own: it can be revoked by itself. */
-  app_password: z.string().min(1).max(512),
+  identifier: z.string().trim().min(1).max(512).describe("The account's handle, DID or e-mail address."),
+  app_password: z
+    .string()
+    .min(1)
+    .max(512)
+    .describe("An app password, never the account's own: it can be revoked by itself."),
 })
 export type BlueskyCredentials = z.infer<typeof blueskyCredentials>
 

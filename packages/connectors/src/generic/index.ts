@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { VISIBILITIES } from '@parley/domain'
 import type { Connector } from '../connector.ts'
+import { check } from './check.ts'
 import { normalise } from './normalise.ts'
 import { receive } from './receive.ts'
 import { genericCredentials, genericSettings } from './schemas.ts'
@@ -20,6 +21,7 @@ export const genericConnector: Connector = {
   settingsSchema: genericSettings,
   credentialsSchema: genericCredentials,
   generateCredentials: () => ({ signing_secrets: [`whsec_${randomBytes(32).toString('base64')}`] }),
+  check,
   receive,
   normalise: (_channel, payload, received_at) => normalise(payload, received_at),
   pulled: channel => genericSettings.parse(channel.settings).reply_url === undefined,

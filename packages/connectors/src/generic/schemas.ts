@@ -6,29 +6,35 @@ import { isSecret } from './signature.ts'
 const MIN_BEARER_LENGTH = 24
 
 export const genericSettings = z.strictObject({
-  /** Where replies are POSTed, signed; without it they wait in the outbox. */
   reply_url: z
     .url({ protocol: /^https?$/ })
     .max(2048)
-    .optional(),
-  /** For how long after a message the network behind it takes an answer; without it, for ever. */
-  reply_window_seconds: z.int().min(60).max(31_536_000).optional(),
+    .optional()
+    .describe('Where replies are POSTed, signed; without it they wait in the outbox.'),
+  reply_window_seconds: z
+    .int()
+    .min(60)
+    .max(31_536_000)
+    .optional()
+    .describe('For how long after a message the network behind it takes an answer; without it, for ever.'),
 })
 
 const signing_secrets = z
   .array(z.string().refine(isSecret, 'must be whsec_ and base64 of 24 to 64 random bytes'))
   .min(1)
   .max(5)
-// For senders that cannot sign: whoever knows it may post.
+  .describe('Secrets as Standard Webhooks has them: events signed with any of them are believed, replies carry all.')
 const bearer_secret = z
   .string()
   .min(MIN_BEARER_LENGTH)
   .max(256)
   .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII')
+  .describe('For senders that cannot sign: whoever knows it may post.')
 
 export const genericCredentials = z
   .strictObject({ signing_secrets: signing_secrets.optional(), bearer_secret: bearer_secret.optional() })
   .refine(given => given.signing_secrets || given.bearer_secret, 'needs signing_secrets or bearer_secret')
+  .describe('At least one of both; without any, a signing secret is made and shown once.')
 
 // Postgres has no year 0, and an offset can push the last or first hours of what it has beyond it.
 const instant = z.iso.datetime({ offset: true }).refine(text => {

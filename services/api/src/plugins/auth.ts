@@ -2,6 +2,7 @@ import { type Credential, findCredential } from '@parley/db'
 import { DomainError, type Member, type Role } from '@parley/domain'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { z } from 'zod'
 import type { ApiContext } from '../context.ts'
 
 /** Who may call a route: everybody, or members from a role upwards (agent, lead, admin). */
@@ -10,6 +11,8 @@ export type Access = 'public' | Role
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access
+    /** What the body is described as, where its schema leaves a part of it to be checked further in. */
+    documentedBody?: z.ZodType
   }
   interface FastifyRequest {
     /** Who calls; set before any handler of a route that is not public. */

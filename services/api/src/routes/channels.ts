@@ -28,6 +28,7 @@ import {
 import { NotFound } from '@parley/domain'
 import { z } from 'zod'
 import { capabilitiesOf } from '../capabilities-of.ts'
+import { newChannelByKind } from '../channel-bodies.ts'
 import { connectChannel } from '../connect-channel.ts'
 import { getChannel } from '../get-channel.ts'
 import { page, pageById } from '../paging.ts'
@@ -109,7 +110,7 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
   app.post(
     '/channels',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', documentedBody: newChannelByKind },
       schema: {
         tags: ['Channels'],
         summary: 'Connect an account',

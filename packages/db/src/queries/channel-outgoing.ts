@@ -1,0 +1,39 @@
+import { sql } from 'kysely'
+import type { Trx } from '../database.ts'
+
+/** A reply or an action of a channel that will not be carried any further. */
+export type StoppedIntent = { id: string; conversation_id: string; state: 'cancelled' | 'unknown'; was: string }
+
+/**
+ * Takes back what a channel has not sent yet. What its network may or may not have is left to a person: nobody will
+ * ask the network any more.
+ */
+export async function stopReplies(trx: Trx, channel_id: string, reason: string): Promise<StoppedIntent[]> {
+  // Locked in the order of their ids, so that two of these never wait for each other.
+  const { rows } = await sql<StoppedIntent>`
+    with stopped as (
+      select id, state as was, case state when 'queued' then 'cancelled' else 'unknown' end as state
+      from messages
+      where channel_id = ${channel_id} and direction = 'outbound'
+        and (state = 'queued' or (state in ('sending', 'unknown') and next_attempt_at is not null))
+      order by id for update
+    )
+    update messages m set state = s.state, state_reason = ${reason}, next_attempt_at = null, hold_until = null
+    from stopped s where m.id = s.id
+    returning m.id, m.conversation_id, m.state, s.was`.execute(trx)
+  return rows
+}
+
+/** The same for likes, deletions and whatever else is done to messages. */
+export async function stopActions(trx: Trx, channel_id: string, reason: string): Promise<void> {
+  await sql`
+    with stopped as (
+      select id, case state when 'queued' then 'cancelled' else 'unknown' end as state
+      from message_actions
+      where channel_id = ${channel_id}
+        and (state = 'queued' or (state in ('sending', 'unknown') and next_attempt_at is not null))
+      order by id for update
+    )
+    update message_actions a set state = s.state, state_reason = ${reason}, next_attempt_at = null, hold_until = null
+    from stopped s where a.id = s.id`.execute(trx)
+}
