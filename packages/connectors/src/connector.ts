@@ -38,6 +38,11 @@ export type ConnectorContext = {
   assertInTime: () => void
   /** Fetches only what the egress rules allow: public addresses, no redirects, bounded in size and time. */
   fetch: typeof fetch
+  /**
+   * Keeps a file that comes with what is polled and can be had from nowhere else; its key is the `blob_key` of the
+   * message's attachment. Absent where nothing is polled.
+   */
+  storeBlob?: (bytes: Buffer) => Promise<string>
 }
 
 /**

@@ -40,13 +40,19 @@ export function refuseTarget(text: string, allowPrivate: string[]): string | und
 /**
  * A `fetch` that connects to public addresses alone: the URL is checked, every address the name resolves to is
  * checked, and the connection goes to exactly those. Redirects are not followed; size and time are bounded.
+ * @param maxResponseBytes what lies beyond ends the answer in an error
  * @throws EgressBlocked
  */
-export function createEgressFetch(allowPrivate: string[], resolver: Resolver = systemResolver): typeof fetch {
+export function createEgressFetch(
+  allowPrivate: string[],
+  resolver: Resolver = systemResolver,
+  maxResponseBytes = MAX_RESPONSE_BYTES,
+): typeof fetch {
   const allowed = allowListOf(allowPrivate)
-  const dispatcher = agentTo(resolver, address => isPublic(address) || allowed.has(address))
+  const connect = { resolver, maxResponseBytes }
+  const dispatcher = agentTo(connect, address => isPublic(address) || allowed.has(address))
   // Without TLS or on another port, a name must lead to the private blocks alone.
-  const privateDispatcher = agentTo(resolver, address => allowed.has(address))
+  const privateDispatcher = agentTo(connect, address => allowed.has(address))
   return (async (input: string | URL, init: RequestInit = {}) => {
     const url = String(input)
     if (refuse(url, allowed)) throw new EgressBlocked()
@@ -60,7 +66,7 @@ export function createEgressFetch(allowPrivate: string[], resolver: Resolver = s
     }
     try {
       const response = await undiciFetch(url, request as Parameters<typeof undiciFetch>[1])
-      return withBoundedBody(response as unknown as Response)
+      return withBoundedBody(response as unknown as Response, maxResponseBytes)
     } catch (error) {
       if (error instanceof Error && error.cause instanceof EgressBlocked) throw error.cause
       throw error
@@ -91,7 +97,10 @@ function refuse(text: string, allowed: AllowList): string | undefined {
 const isPublicService = (url: URL) => url.protocol === 'https:' && PORTS.has(url.port)
 
 /** Connects only where every address of the name may be called, and to those same addresses. */
-function agentTo(resolver: Resolver, mayCall: (address: string) => boolean): Agent {
+function agentTo(
+  { resolver, maxResponseBytes }: { resolver: Resolver; maxResponseBytes: number },
+  mayCall: (address: string) => boolean,
+): Agent {
   const lookup: LookupFunction = (hostname, options, callback) => {
     resolver(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) return callback(error, '', 0)
@@ -105,18 +114,18 @@ function agentTo(resolver: Resolver, mayCall: (address: string) => boolean): Age
     connect: { lookup, timeout: CONNECT_TIMEOUT_MS },
     headersTimeout: ANSWER_TIMEOUT_MS,
     bodyTimeout: ANSWER_TIMEOUT_MS,
-    maxResponseSize: MAX_RESPONSE_BYTES,
+    maxResponseSize: maxResponseBytes,
   })
 }
 
 /** The same answer, ending in an error past the limit: `fetch` unfolds compressed answers although none were asked for. */
-function withBoundedBody(response: Response): Response {
+function withBoundedBody(response: Response, maxBytes: number): Response {
   if (!response.body) return response
   let bytes = 0
   const counter = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       bytes += chunk.byteLength
-      if (bytes > MAX_RESPONSE_BYTES) controller.error(new Error(`the answer exceeds ${MAX_RESPONSE_BYTES} bytes`))
+      if (bytes > maxBytes) controller.error(new Error(`the answer exceeds ${maxBytes} bytes`))
       else controller.enqueue(chunk)
     },
   })

@@ -8,6 +8,7 @@ import {
 } from '@parley/domain'
 import { z } from 'zod'
 import { externalId, id, instantIn, instantOut, pageQuery, safeText } from './common.ts'
+import { attachmentView } from './attachments.ts'
 
 const MAX_HOLD_SECONDS = 7 * 24 * 3600
 export const MAX_OWN_TEXT_BYTES = 64 * 1024
@@ -93,6 +94,7 @@ export const messageView = z
     hold_until: instantOut.nullable().meta({ description: 'Until then a queued reply can be taken back.' }),
     part_of: id.nullable().meta({ description: 'Of a long reply in several posts: the first of them.' }),
     part_number: z.int().nullable().meta({ description: 'Which of these posts it is; 1 is the first.' }),
+    attachments: z.array(attachmentView),
   })
   .meta({ id: 'Message' })
 

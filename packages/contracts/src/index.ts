@@ -1,3 +1,4 @@
+export * from './attachments.ts'
 export * from './backfills.ts'
 export * from './channel-health.ts'
 export * from './channels.ts'

@@ -1,5 +1,6 @@
 import { setImmediate as othersFirst } from 'node:timers/promises'
 import {
+  addAttachments,
   adoptChildren,
   appendEvents,
   type Channel,
@@ -16,6 +17,7 @@ import {
   lockConversationsByThread,
   lockKnownMessages,
   type NewEvent,
+  removeAttachments,
   type Trx,
   updateIdentityProfiles,
 } from '@parley/db'
@@ -26,6 +28,7 @@ import { type MessageRow, messageRow, receivedEvents } from './message-row.ts'
 import { moveConversations } from './move-conversations.ts'
 import { openThreads } from './open-threads.ts'
 import { openWaits, type UnansweredMessage } from './open-waits.ts'
+import { readAttachments } from './read-attachments.ts'
 import {
   type Arrival,
   type NormalisedEvent,
@@ -124,6 +127,8 @@ async function applyMessages(
     insertConversations(trx, threads.created).then(() => openWaits(trx, channel, unanswered, conversations, now)),
     othersFirst().then(() => Promise.all(writeMessages())),
   ])
+  const files = readAttachments(channel, arrivals, known, rows, now)
+  if (files) await Promise.all([removeAttachments(trx, files.outdated), addAttachments(trx, files.rows)])
   const spoken = { inserted, unanswered, waitingSince: waits.waitingSince }
   const moved = await moveConversations(trx, conversations, fresh, spoken, contactOf, now)
   const answered = await answerNatively(trx, channel, inserted, conversations, now)

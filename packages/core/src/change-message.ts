@@ -79,7 +79,7 @@ function rowsOf(message_id: string, versions: Version[]) {
 }
 
 /** Written here and sent from here: its text is ours to know. */
-const isOurs = ({ direction, author_type }: KnownMessage) => direction !== 'inbound' && author_type !== 'native'
+export const isOurs = ({ direction, author_type }: KnownMessage) => direction !== 'inbound' && author_type !== 'native'
 
 export function updatedEvent(change: ChangedMessage, now: Date): NewEvent {
   const { id, external_id, kind, visibility, conversation_id, contact_id, version_at, from_history } = change

@@ -1,4 +1,5 @@
 import { type NewEvent, newId } from '@parley/db'
+import { bringsFiles } from './read-attachments.ts'
 import type { Arrival } from './read-batch.ts'
 
 /** Where a message belongs. */
@@ -36,6 +37,7 @@ export function messageRow(arrival: Arrival, now: Date, place: Place) {
     version_at: arrival.version_at,
     edited_at: arrival.older.length > 0 ? arrival.version_at : null,
     from_history: arrival.history,
+    has_attachments: bringsFiles(arrival),
     resolve_after: false,
   }
 }

@@ -7,7 +7,10 @@ import type { DescribedAuthor } from './resolve-contacts.ts'
 export type NormalisedEvent = Pick<PendingEvent, 'id' | 'lane' | 'source' | 'received_at'> & { event: ConnectorEvent }
 
 /** What a message said at one time. */
-export type Version = Pick<ConnectorMessage, 'text' | 'html' | 'text_marks'> & { version_at: Date; received_at: Date }
+export type Version = Pick<ConnectorMessage, 'text' | 'html' | 'text_marks' | 'attachments'> & {
+  version_at: Date
+  received_at: Date
+}
 
 /** A message of the batch in its newest version, its times parsed, `occurred_at` not after it was received. */
 export type Arrival = Omit<ConnectorMessage, 'type' | 'occurred_at' | 'version_at'> &
@@ -69,8 +72,8 @@ function joined(a: Arrival, b: Arrival): Arrival {
   }
 }
 
-export function versionOf({ text, html, text_marks, version_at, received_at }: Version): Version {
-  return { text, html, text_marks, version_at, received_at }
+export function versionOf({ text, html, text_marks, attachments, version_at, received_at }: Version): Version {
+  return { text, html, text_marks, attachments, version_at, received_at }
 }
 
 /** Of two versions of the same moment the greater text counts: any rule will do that no order of arrival can change. */

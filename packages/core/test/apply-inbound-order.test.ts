@@ -4,7 +4,7 @@ import type { Channel } from '@parley/db'
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import t from 'tap'
-import { at, author, CONNECTED, deletion, type Inbox, message, openInboxes } from './inbox.ts'
+import { at, author, CONNECTED, deletion, file, type Inbox, message, openInboxes } from './inbox.ts'
 
 const { openInbox } = await openInboxes(t)
 
@@ -39,6 +39,12 @@ const story = (times: string[]) =>
   })
 type Story = typeof story extends (times: string[]) => fc.Arbitrary<infer S> ? S : never
 
+/** The files of a version: some come, some stay and some go when a message is edited. */
+function filesOf(text: string, version_at: string) {
+  const names = version_at === '11:30:00' ? [] : { one: [], two: ['a', 'b'], Zoë: ['b', 'c'] }[text]!
+  return names.map(name => file(name, { alt_text: `${name} as ${text} shows it at ${version_at}` }))
+}
+
 /** What happened to each message on the network: its versions, which keep their author, thread and time; its deletions. */
 function eventsOf(stories: Story[]): ConnectorEvent[] {
   // Whether a question was taken back before or after its answer is history, and changes what came of it.
@@ -54,6 +60,7 @@ function eventsOf(stories: Story[]): ConnectorEvent[] {
         author: author(one.author, profile),
         version_at: at(version_at).toISOString(),
         text,
+        attachments: filesOf(text, version_at),
       }),
     ),
     ...(answered ? [] : one.deletions.map(time => deletion(`m-${index}`, time))),
@@ -135,6 +142,19 @@ async function stateOf(inbox: Inbox, channel: Channel) {
       .orderBy('x.version_at')
       .orderBy(sql`x.body collate "C"`)
       .execute(),
+    files: await trx
+      .selectFrom('attachments as a')
+      .innerJoin('messages as m', 'm.id', 'a.message_id')
+      .select(['m.external_id', 'm.has_attachments', 'a.external_id as file', 'a.removed'])
+      // How a file was described that is there no longer, nobody asks.
+      .select(eb => [
+        eb.case().when('a.removed', '=', false).then(eb.ref('a.alt_text')).end().as('alt_text'),
+        eb.case().when('a.removed', '=', false).then(eb.ref('a.position')).end().as('position'),
+      ])
+      .where('m.channel_id', '=', channel.id)
+      .orderBy('m.external_id')
+      .orderBy('a.external_id')
+      .execute(),
     waits: await trx
       .selectFrom('waits as w')
       .innerJoin('conversations as v', 'v.id', 'w.conversation_id')
@@ -186,7 +206,7 @@ t.test('any order, any duplication and any batching of events gives the same sta
           await apply(inbox, shuffled, batchesOf(delivered, sizes), gap)
           const [expected, state] = [await stateOf(inbox, plain), await stateOf(inbox, shuffled)]
           checkSense(expected)
-          for (const part of ['contacts', 'conversations', 'messages', 'versions', 'waits'] as const) {
+          for (const part of ['contacts', 'conversations', 'messages', 'versions', 'files', 'waits'] as const) {
             const [found, wanted] = [JSON.stringify(state[part]), JSON.stringify(expected[part])]
             if (found !== wanted) throw new Error(`${part}: ${found} instead of ${wanted}`)
           }

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import type { ConnectorAuthor, ConnectorDeletion, ConnectorEvent, ConnectorMessage } from '@parley/contracts'
+import type {
+  ConnectorAttachment,
+  ConnectorAuthor,
+  ConnectorDeletion,
+  ConnectorEvent,
+  ConnectorMessage,
+} from '@parley/contracts'
 import {
   ALL_LANES,
   acceptInbound,
@@ -77,6 +83,18 @@ export function message(
     ...fields,
   }
 }
+
+export const file = (name: string, fields: Partial<ConnectorAttachment> = {}): ConnectorAttachment => ({
+  external_id: name,
+  url: `https://files.example.com/${name}`,
+  blob_key: null,
+  media_type: 'image/png',
+  filename: `${name}.png`,
+  alt_text: null,
+  byte_size: null,
+  inline: false,
+  ...fields,
+})
 
 export const deletion = (external_id: string, time: string): ConnectorDeletion => ({
   type: 'deletion',

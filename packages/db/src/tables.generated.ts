@@ -47,6 +47,33 @@ export interface Assignments {
   workspace_id: Generated<string>;
 }
 
+export interface Attachments {
+  alt_text: string | null;
+  attempts: Generated<number>;
+  blob_key: string | null;
+  byte_size: number | null;
+  channel_id: string | null;
+  claimed_media_type: string | null;
+  created_at: Timestamp;
+  external_id: string | null;
+  filename: string | null;
+  id: string;
+  inline: Generated<boolean>;
+  media_type: string | null;
+  message_id: string | null;
+  next_attempt_at: Timestamp | null;
+  position: Generated<number>;
+  reason: string | null;
+  removed: Generated<boolean>;
+  sha256: string | null;
+  source_url: string | null;
+  state: import('@parley/domain').AttachmentState;
+  uploaded_by_id: string | null;
+  uploaded_by_type: string | null;
+  version_at: Timestamp | null;
+  workspace_id: Generated<string>;
+}
+
 export interface Backfills {
   channel_id: string;
   cursor: Json | null;
@@ -62,6 +89,15 @@ export interface Backfills {
   stalled_pages: Generated<number>;
   started_at: Timestamp;
   state: Generated<import('@parley/domain').BackfillState>;
+  workspace_id: Generated<string>;
+}
+
+export interface Blobs {
+  byte_size: number;
+  deleting_at: Timestamp | null;
+  from_ledger: Generated<boolean>;
+  key: string;
+  put_at: Timestamp;
   workspace_id: Generated<string>;
 }
 
@@ -267,6 +303,7 @@ export interface Messages {
   external_id: string | null;
   from_history: Generated<boolean>;
   hidden_at: Timestamp | null;
+  has_attachments: Generated<boolean>;
   hold_until: Timestamp | null;
   id: string;
   in_reply_to: string | null;
@@ -431,7 +468,9 @@ export interface Workspaces {
 export interface DB {
   api_keys: ApiKeys;
   assignments: Assignments;
+  attachments: Attachments;
   backfills: Backfills;
+  blobs: Blobs;
   calendar_versions: CalendarVersions;
   calendars: Calendars;
   channels: Channels;

@@ -209,6 +209,7 @@ t.test('the system role writes nothing and reads the granted columns alone', asy
     group by table_name order by table_name`)
   t.same(Object.fromEntries(granted.map(({ table_name, columns }) => [table_name, columns])), {
     api_keys: 'expires_at, id, key_hash, revoked_at, role, user_id, workspace_id',
+    attachments: 'channel_id, next_attempt_at, workspace_id',
     channels: 'id, next_poll_at, status, workspace_id',
     inbound_events: 'channel_id, id, lane, received_at, state, workspace_id',
     messages: 'id, next_attempt_at, workspace_id',

@@ -34,6 +34,7 @@ export type DomainErrorCode =
   | 'reply_refused'
   | 'action_refused'
   | 'validation_failed'
+  | 'payload_too_large'
   | 'forbidden'
   | 'unauthenticated'
 

@@ -14,7 +14,7 @@ const DISTANCE_MS = 10
 /** `again`: there is something that no hint has told yet. */
 type Flight = { again: boolean; landed: Promise<void> }
 
-type HintQueue = 'ingest' | 'poll' | 'send'
+type HintQueue = 'ingest' | 'poll' | 'send' | 'attachments'
 
 type Deduplication = { prefix: string; expiry: { ttl?: number } }
 /** While one waits or runs, others are dropped. */
@@ -45,6 +45,7 @@ export class Hints {
       ingest: openQueue(backend, 'ingest'),
       poll: openQueue(backend, 'poll'),
       send: openQueue(backend, 'send'),
+      attachments: openQueue(backend, 'attachments'),
     }
     // A connection says that it is broken whenever it tries again; what is lost by that, the hints themselves tell.
     for (const queue of Object.values(this.#queues)) queue.on('error', () => {})
@@ -65,8 +66,13 @@ export class Hints {
     this.#hint('send', job.action_id ?? job.message_id, job, ONE_AT_A_TIME)
   }
 
-  /** Like the three above, for the sweeper: it does not believe that a hint which stands in the queue will run. */
-  repeat(queue: 'ingest' | 'poll', job: ChannelJob): void
+  /** The channel's messages have files to be fetched. */
+  attachments(job: ChannelJob): void {
+    this.#hint('attachments', job.channel_id, job, ONE_AT_A_TIME)
+  }
+
+  /** Like the four above, for the sweeper: it does not believe that a hint which stands in the queue will run. */
+  repeat(queue: 'ingest' | 'poll' | 'attachments', job: ChannelJob): void
   repeat(queue: 'send', job: SendJob): void
   repeat(queue: HintQueue, job: ChannelJob | SendJob): void {
     this.#hint(queue, 'channel_id' in job ? job.channel_id : (job.action_id ?? job.message_id), job, REPEATED)

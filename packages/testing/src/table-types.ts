@@ -11,6 +11,7 @@ const COLUMN_TYPES = `${ROOT}packages/db/src/column-types.generated.ts`
 /** Columns whose check constraint is a list of words that the domain names. */
 const WORDS = {
   'api_keys.role': 'Role',
+  'attachments.state': 'AttachmentState',
   'backfills.state': 'BackfillState',
   'channels.kind': 'ChannelKind',
   'channels.status': 'ChannelStatus',

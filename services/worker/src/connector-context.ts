@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ConnectorContext, TooLate } from '@parley/connectors'
-import { channelContext, openChannel, seal } from '@parley/core'
+import { channelContext, keepBlob, openChannel, seal } from '@parley/core'
 import { type Channel, findChannel, takeSessionLease, updateChannel } from '@parley/db'
 import type { WorkerContext } from './context.ts'
 
@@ -26,6 +26,11 @@ export function connectorContext(ctx: WorkerContext, channel: Channel, deadline:
     fetch: async (input, init) => {
       assertInTime()
       return ctx.fetch(input, init)
+    },
+    storeBlob: async bytes => {
+      const { workspace_id } = channel
+      const { key } = await keepBlob(ctx.db, ctx.blobs, workspace_id, bytes, ctx.now, { from_ledger: true })
+      return key
     },
     saveSession: session => saveSession(ctx, channel, session),
     renewSession: (stale, renew) => renewSession(ctx, channel, signal, stale, renew),

@@ -1,3 +1,4 @@
+import type { BlobStore } from '@parley/blob-store'
 import type { Config, Logger } from '@parley/config'
 import type { Connector } from '@parley/connectors'
 import type { Database } from '@parley/db'
@@ -18,7 +19,12 @@ export type WorkerContext = {
   conversationNumbers: ConversationNumbers
   metrics: WorkerMetrics
   logger: Logger
-  config: Pick<Config, 'PARLEY_ALLOW_PRIVATE_TARGETS' | 'PARLEY_LEDGER_DAYS'> & { PARLEY_SECRET_KEY: Buffer }
+  config: Pick<Config, 'PARLEY_ALLOW_PRIVATE_TARGETS' | 'PARLEY_LEDGER_DAYS' | 'PARLEY_MAX_ATTACHMENT_BYTES'> & {
+    PARLEY_SECRET_KEY: Buffer
+  }
   connectorFor: (kind: string) => Connector
   fetch: typeof fetch
+  /** For files of messages: guarded in the same way, and takes answers as large as those may be. */
+  fetchFile: typeof fetch
+  blobs: BlobStore
 }

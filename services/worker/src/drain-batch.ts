@@ -57,6 +57,9 @@ export async function drainBatch(
   const outcome = await ctx.db.inWorkspaceByKeys(workspace_id, work).finally(numbers.release)
   if (outcome === 'applied') {
     const duration_ms = ctx.monotonicMs() - startedMs
+    if (batch.some(({ event }) => event.type === 'message' && event.attachments?.length)) {
+      ctx.hints.attachments({ workspace_id, channel_id })
+    }
     ctx.metrics.observeBatch({ events: batch, claimed: failure.claimed.length, duration_ms }, ctx.now())
   }
   return outcome

@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8'
+import { openBlobStore } from '@parley/blob-store'
 import { ConfigError, closeOnSignal, createLogger, readConfig } from '@parley/config'
 import { connectorFor, createEgressFetch } from '@parley/connectors'
 import { openDatabase } from '@parley/db'
@@ -32,6 +33,9 @@ async function main(): Promise<void> {
   const wakeUps = openWakeUps(backend)
   const metrics = createWorkerMetrics()
   const fetch = createEgressFetch(config.PARLEY_ALLOW_PRIVATE_TARGETS)
+  // So much more than a file may have that it is counted, and seen to be too large, before the answer is cut off.
+  const maxFileAnswer = config.PARLEY_MAX_ATTACHMENT_BYTES + 1024 ** 2
+  const fetchFile = createEgressFetch(config.PARLEY_ALLOW_PRIVATE_TARGETS, undefined, maxFileAnswer)
   const ctx: WorkerContext = {
     db,
     hints,
@@ -45,6 +49,8 @@ async function main(): Promise<void> {
     config,
     connectorFor,
     fetch,
+    fetchFile,
+    blobs: openBlobStore(config),
   }
   const port = config.PARLEY_WORKER_METRICS_PORT
   const server = port === undefined ? undefined : await serveMetrics(metrics.registry, { port, host: config.HOST })

@@ -41,8 +41,15 @@ export function createWorkerMetrics() {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
     registers,
   })
+  const attachments = new Counter({
+    name: 'parley_attachments_total',
+    help: 'Attempts to fetch a file of a message, by what came of them',
+    labelNames: ['outcome'],
+    registers,
+  })
   return {
     registry,
+    countAttachment: (outcome: string): void => attachments.inc({ outcome }),
     observeBatch: (batch: CommittedBatch, now: Date): void => {
       batchEvents.observe(batch.claimed)
       batchSeconds.observe(batch.duration_ms / 1000)

@@ -2,6 +2,8 @@ import type { Config } from '@parley/config'
 import { type QueueBackend, startWorkers, type WorkerDefinition } from '@parley/queue'
 import type { WorkerContext } from './context.ts'
 import { type Loop, startLoops } from './loops.ts'
+import { fetchAttachments, fetchAttachmentsAfterwards } from './processors/attachments.ts'
+import { collectBlobs } from './processors/blobs.ts'
 import { cleanUp, keepPartitions, sweep } from './processors/housekeeping.ts'
 import { ingest, ingestAfterwards } from './processors/ingest.ts'
 import { poll } from './processors/poll.ts'
@@ -21,11 +23,18 @@ export function startWorker(
     { queue: 'ingest', concurrency: 4, handle: ingest(ctx), afterwards: ingestAfterwards(ctx) },
     { queue: 'poll', concurrency: 16, handle: poll(ctx) },
     { queue: 'send', concurrency: 8, handle: send(ctx) },
+    {
+      queue: 'attachments',
+      concurrency: 8,
+      handle: fetchAttachments(ctx),
+      afterwards: fetchAttachmentsAfterwards(ctx),
+    },
   ]
   const loops: (Loop & { queue: string })[] = [
     { queue: 'sla', name: 'sla', everyMs: 1_000, run: slaTick(ctx) },
     { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
     { queue: 'housekeeping', name: 'clean-up', everyMs: HOUR_MS, run: cleanUp(ctx) },
+    { queue: 'housekeeping', name: 'blobs', everyMs: HOUR_MS, run: collectBlobs(ctx) },
     { queue: 'housekeeping', name: 'partitions', everyMs: HOUR_MS, run: keepPartitions(ctx) },
     // Whatever the queues, every worker shows that its database answers.
     {

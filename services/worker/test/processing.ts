@@ -1,4 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type BlobStore, openBlobStore } from '@parley/blob-store'
 import { createLogger } from '@parley/config'
 import type { Connector } from '@parley/connectors'
 import type { ChannelJob, ConnectorEvent, SendJob } from '@parley/contracts'
@@ -14,6 +18,8 @@ import { ingest } from '../src/processors/ingest.ts'
 
 export const at = (time: string) => new Date(`2026-03-02T${time}Z`)
 const CONNECTED = at('08:00:00')
+/** Small, so that a test need not move megabytes to exceed it. */
+export const MAX_ATTACHMENT_BYTES = 256 * 1024
 
 /** Hints as they were given: which queue, and about what. */
 export type Given = { queue: string; job: ChannelJob | SendJob }
@@ -55,6 +61,16 @@ export const comment = (external_id: string, fields: Record<string, unknown> = {
   ...fields,
 })
 
+/** A store that differs from another one in this. */
+export const blobsBut = (blobs: BlobStore, fields: Partial<BlobStore>): BlobStore => ({
+  put: (...given) => blobs.put(...given),
+  open: (...given) => blobs.open(...given),
+  delete: key => blobs.delete(key),
+  tidy: before => blobs.tidy(before),
+  check: () => blobs.check(),
+  ...fields,
+})
+
 /** Drains a channel turn by turn until nothing is left of it, or others have it. Returns how many batches it took. */
 export async function drain(ctx: WorkerContext, job: ChannelJob): Promise<number> {
   for (let batches = 0; ; ) {
@@ -70,13 +86,15 @@ export async function openWorker(t: Test, connector: Connector) {
   const { workspace_id, inbox_id } = await firstWorkspace(db, CONNECTED)
   const run = <T>(work: (trx: Trx) => Promise<T>): Promise<T> => db.inWorkspace(workspace_id, work)
   const clock = { now: at('09:00:00') }
+  const dataDir = await mkdtemp(join(tmpdir(), 'parley-test-'))
+  t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   const hints: Given[] = []
   const woken: string[] = []
   const hint = (queue: string) => (job: ChannelJob | SendJob) => void hints.push({ queue, job })
   const contextOn = (database: Database): WorkerContext => ({
     db: database,
     hints: {
-      ...{ ingest: hint('ingest'), poll: hint('poll'), send: hint('send') },
+      ...{ ingest: hint('ingest'), poll: hint('poll'), send: hint('send'), attachments: hint('attachments') },
       repeat: (queue: string, job: ChannelJob | SendJob) => hint(queue)(job),
     } as unknown as Hints,
     wakeUps: { publish: id => void woken.push(id), subscribe: () => {}, close: async () => {} },
@@ -86,9 +104,16 @@ export async function openWorker(t: Test, connector: Connector) {
     conversationNumbers: new ConversationNumbers(database),
     metrics: createWorkerMetrics(),
     logger: createLogger('silent', 'worker'),
-    config: { PARLEY_ALLOW_PRIVATE_TARGETS: [], PARLEY_LEDGER_DAYS: 30, PARLEY_SECRET_KEY: TEST_SECRET_KEY },
+    config: {
+      PARLEY_ALLOW_PRIVATE_TARGETS: [],
+      PARLEY_LEDGER_DAYS: 30,
+      PARLEY_MAX_ATTACHMENT_BYTES: MAX_ATTACHMENT_BYTES,
+      PARLEY_SECRET_KEY: TEST_SECRET_KEY,
+    },
     connectorFor: () => connector,
     fetch: () => Promise.reject(new Error('no network in this test')),
+    fetchFile: () => Promise.reject(new Error('no network in this test')),
+    blobs: openBlobStore({ PARLEY_DATA_DIR: dataDir, PARLEY_S3_REGION: '' }),
   })
 
   const addChannel = (fields: Partial<Channel> = {}): Promise<Channel> => {

@@ -1,4 +1,4 @@
-import type { ConnectorEvent } from '@parley/contracts'
+import type { ConnectorAttachment, ConnectorEvent } from '@parley/contracts'
 import type { z } from 'zod'
 import { MalformedPayload } from '../errors.ts'
 import { given, storable } from '../text/storable.ts'
@@ -50,6 +50,21 @@ function normaliseMessage({ type, timestamp, data }: MessageEvent, received_at: 
     from_us: data.from_us === true || Boolean(data.reply_id),
     send_token: data.reply_id ?? null,
     reply_context: data.reply?.context ? { context: storable(data.reply.context) } : null,
+    ...(data.attachments?.length ? { attachments: data.attachments.map(describeAttachment) } : {}),
+  }
+}
+
+function describeAttachment(file: NonNullable<MessageEvent['data']['attachments']>[number]): ConnectorAttachment {
+  const { url, id, media_type, filename, alt_text, byte_size, inline } = file
+  return {
+    external_id: storable(id ?? url),
+    url: storable(url),
+    blob_key: null,
+    media_type: given(media_type),
+    filename: given(filename),
+    alt_text: given(alt_text),
+    byte_size: byte_size ?? null,
+    inline: inline ?? false,
   }
 }
 

@@ -54,6 +54,17 @@ const author = z.object({
   avatar_url: z.string().max(2048).nullish(),
 })
 
+const attachment = z.object({
+  url: z.string().min(1).max(2048),
+  /** Tells it from the message's other files; without it its address does. */
+  id: id.nullish(),
+  media_type: z.string().max(255).nullish(),
+  filename: z.string().max(1024).nullish(),
+  alt_text: z.string().max(4096).nullish(),
+  byte_size: z.int().min(0).nullish(),
+  inline: z.boolean().nullish(),
+})
+
 const messageData = z
   .object({
     external_id: id,
@@ -65,10 +76,7 @@ const messageData = z
     // As long as the body may be; what is stored of them is cut and marked.
     text: z.string().nullish(),
     html: z.string().nullish(),
-    attachments: z
-      .array(z.object({ url: z.string().max(2048) }))
-      .max(20)
-      .nullish(),
+    attachments: z.array(attachment).max(20).nullish(),
     created_at: instant,
     edited_at: instant.nullish(),
     permalink: z.string().max(2048).nullish(),

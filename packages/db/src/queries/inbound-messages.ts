@@ -27,6 +27,7 @@ export type KnownMessage = Pick<
   | 'edited_at'
   | 'deleted_at'
   | 'from_history'
+  | 'has_attachments'
 > & { external_id: string }
 
 const wanted = (external_ids: string[]) => sql`unnest(${external_ids}::text[]) as wanted (external_id)`
@@ -46,7 +47,8 @@ export async function lockKnownMessages(
       order by m.id) found,
       lateral (select id, external_id, conversation_id, contact_id, direction, state, author_type, body, body_html,
           body_marks, kind, visibility, parent_external_id, permalink, reply_context,
-          version_at, occurred_at, received_at, edited_at, deleted_at, from_history
+          version_at, occurred_at, received_at, edited_at, deleted_at, from_history,
+          has_attachments
         from messages where id = found.id for update) known`.execute(trx)
   return new Map(rows.map(row => [row.external_id, row]))
 }

@@ -2,9 +2,11 @@ import {
   deleteClosedEvents,
   deleteDuplicateCounts,
   deleteStoredAnswers,
+  deleteUnusedAttachments,
   dropPayloadPartitions,
   ensurePayloadPartitions,
   listActionsToAttempt,
+  listChannelsToFetchFrom,
   listChannelsToPoll,
   listChannelsWithPending,
   listRepliesToAttempt,
@@ -18,6 +20,8 @@ const BATCH = 1_000
 const GRACE_MS = 2_000
 const DAY_MS = 24 * 3600 * 1000
 const KEEP_ANSWERS_MS = 7 * DAY_MS
+/** A draft begun before a long weekend still has its files after it. */
+const KEEP_UPLOADS_MS = 7 * DAY_MS
 /** Today and a week ahead: as long may housekeeping stand still before payloads land in the default partition. */
 const PARTITION_DAYS = 8
 /** In one transaction, so that none is long. */
@@ -38,9 +42,11 @@ export function sweep(ctx: WorkerContext) {
       replies: await listRepliesToAttempt(trx, now, BATCH),
       actions: await listActionsToAttempt(trx, now, BATCH),
       polls: await listChannelsToPoll(trx, now, BATCH),
+      files: await listChannelsToFetchFrom(trx, now, BATCH),
     }))
     for (const job of work.channels) ctx.hints.repeat('ingest', job)
     for (const job of [...work.replies, ...work.actions]) ctx.hints.repeat('send', job)
+    for (const job of work.files) ctx.hints.repeat('attachments', job)
     for (const { due_at, ...job } of work.polls) {
       // Repeated hints are held apart by ten seconds, which is longer than the rounds of some channels.
       if (now.getTime() - due_at.getTime() < OVERDUE_MS) ctx.hints.poll(job)
@@ -50,15 +56,17 @@ export function sweep(ctx: WorkerContext) {
 }
 
 /**
- * Forgets what is kept for a time only: answers stored for idempotency keys, and what the ledger holds of events that
- * were closed long ago. Several workers at it share the work.
+ * Forgets what is kept for a time only: answers stored for idempotency keys, uploads that no reply took, and what the
+ * ledger holds of events that were closed long ago. Several workers at it share the work.
  */
 export function cleanUp(ctx: WorkerContext) {
   return async (): Promise<void> => {
     const answersBefore = new Date(ctx.now().getTime() - KEEP_ANSWERS_MS)
+    const uploadsBefore = new Date(ctx.now().getTime() - KEEP_UPLOADS_MS)
     const ledgerBefore = oldestKept(ctx)
     for (const workspace_id of await ctx.db.asSystem(listWorkspaceIds)) {
       await ctx.db.inWorkspace(workspace_id, trx => deleteStoredAnswers(trx, answersBefore))
+      await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))
       for (const forget of [deleteClosedEvents, deleteDuplicateCounts]) {
         await inBatches(ctx, workspace_id, trx => forget(trx, ledgerBefore, FORGET_BATCH))
       }
