@@ -19,6 +19,8 @@ RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --no-audit --no
 FROM node:20-slim
 ENV NODE_ENV=production
 WORKDIR /app
+# A volume that is empty takes its owner from here.
+RUN install --directory --owner=node --group=node /var/lib/parley/blobs
 # Owned by root, run by node: the process cannot change its own code.
 COPY --from=build /app ./
 USER node

@@ -23,6 +23,8 @@ test('without any variable everything that has a default has it', async t => {
     PARLEY_DATA_DIR: '.parley',
     PARLEY_ALLOW_PRIVATE_TARGETS: [],
     PARLEY_LEDGER_DAYS: 30,
+    PARLEY_MAX_ATTACHMENT_BYTES: 26_214_400,
+    PARLEY_S3_REGION: 'us-east-1',
     WORKER_QUEUES: [...QUEUE_NAMES],
     LOG_LEVEL: 'info',
   })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-export const QUEUE_NAMES = ['ingest', 'poll', 'send', 'sla', 'housekeeping'] as const
+export const QUEUE_NAMES = ['ingest', 'poll', 'send', 'attachments', 'sla', 'housekeeping'] as const
 
 // A driver that cannot read its URL says so with the whole URL in its words, password and all.
 const readable = (text: string) => URL.canParse(text)
@@ -19,6 +19,10 @@ const wholeNumber = (max: number) =>
     .regex(/^\d{1,6}$/, 'must be a whole number')
     .transform(Number)
     .refine(value => value <= max, `must be at most ${max}`)
+const bytes = z
+  .string()
+  .regex(/^[1-9]\d{0,9}$/, 'must be a whole number of bytes')
+  .transform(Number)
 const commaSeparated = z.string().transform(text =>
   text
     .split(',')
@@ -52,6 +56,15 @@ const environment = z.object({
   PARLEY_LEDGER_DAYS: wholeNumber(3_650)
     .refine(days => days >= 1, 'must be at least 1')
     .default(30),
+  PARLEY_MAX_ATTACHMENT_BYTES: bytes
+    .refine(value => value <= 1024 ** 3, `must be at most ${1024 ** 3}`)
+    .default(25 * 1024 ** 2),
+  PARLEY_BLOB_DIR: z.string().min(1).optional(),
+  PARLEY_S3_BUCKET: z.string().min(3).max(63).optional(),
+  PARLEY_S3_ENDPOINT: z.url({ protocol: /^https?$/, error: 'must be an http or https URL' }).optional(),
+  PARLEY_S3_REGION: z.string().min(1).default('us-east-1'),
+  PARLEY_S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  PARLEY_S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
   PARLEY_WORKER_METRICS_PORT: wholeNumber(65_535).optional(),
   WORKER_QUEUES: commaSeparated.pipe(z.array(z.enum(QUEUE_NAMES)).min(1)).default([...QUEUE_NAMES]),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),

@@ -7,8 +7,8 @@ import {
   VISIBILITIES,
 } from '@parley/domain'
 import { z } from 'zod'
-import { externalId, id, instantIn, instantOut, pageQuery, safeText } from './common.ts'
 import { attachmentView } from './attachments.ts'
+import { externalId, id, instantIn, instantOut, pageQuery, safeText } from './common.ts'
 
 const MAX_HOLD_SECONDS = 7 * 24 * 3600
 export const MAX_OWN_TEXT_BYTES = 64 * 1024

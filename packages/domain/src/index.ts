@@ -16,6 +16,6 @@ export {
 export * from './sla/wait.ts'
 export * from './text/clean-text.ts'
 export { composed } from './text/composed.ts'
-export { splitText } from './text/split-text.ts'
 export { safeFileName } from './text/file-name.ts'
+export { splitText } from './text/split-text.ts'
 export * from './visibility.ts'

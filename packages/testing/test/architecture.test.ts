@@ -15,7 +15,8 @@ const ARROWS: Record<string, string[]> = {
   'postgres-server': [],
   contracts: ['domain'],
   db: ['domain', 'contracts'],
-  core: ['domain', 'contracts', 'db'],
+  'blob-store': [],
+  core: ['domain', 'contracts', 'db', 'blob-store'],
   queue: ['contracts'],
   connectors: ['domain', 'contracts'],
 }

@@ -16,6 +16,7 @@ import { errorsPlugin, frameworkProblem } from './plugins/errors.ts'
 import { inputPlugin } from './plugins/input.ts'
 import { sendProblem } from './plugins/problem.ts'
 import { SECURITY_HEADERS } from './plugins/security-headers.ts'
+import { attachmentRoutes } from './routes/attachments.ts'
 import { backfillRoutes } from './routes/backfills.ts'
 import { channelHealthRoutes } from './routes/channel-health.ts'
 import { channelSettingsRoutes } from './routes/channel-settings.ts'
@@ -40,7 +41,9 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     // Never the caller's: a request id from outside could be anything.
     genReqId: () => v4(),
     bodyLimit: 1024 * 1024,
-    requestTimeout: 30_000,
+    // As long as the largest upload may take; headers have no reason to be slow.
+    requestTimeout: 120_000,
+    http: { headersTimeout: 30_000 },
     keepAliveTimeout: 72_000,
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: (error, request, reply) => {
@@ -83,7 +86,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelSettingsRoutes,
       channelHealthRoutes,
     ],
-    ...[backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
+    ...[attachmentRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
   ]
   for (const routes of versioned) {
     await app.register(routes, { ...options, prefix: '/v1' })

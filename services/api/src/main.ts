@@ -1,3 +1,4 @@
+import { openBlobStore } from '@parley/blob-store'
 import { ConfigError, closeOnSignal, createLogger, readConfig } from '@parley/config'
 import { createEgressFetch } from '@parley/connectors'
 import { openDatabase } from '@parley/db'
@@ -29,7 +30,8 @@ async function main(): Promise<void> {
   const wakeUps = openWakeUps(backend)
   const streams = createEventStreams(db, wakeUps, err => logger.warn({ err }, 'event stream could not read'))
   const fetch = createEgressFetch(config.PARLEY_ALLOW_PRIVATE_TARGETS)
-  const app = await buildApp({ db, hints, wakeUps, streams, metrics, now, logger, config, fetch })
+  const blobs = openBlobStore(config)
+  const app = await buildApp({ db, hints, wakeUps, streams, metrics, now, logger, config, fetch, blobs })
   const address = await app.listen({ port: config.PORT, host: config.HOST, listenTextResolver: () => 'bound' })
   logger.info({ address }, 'listening')
   closeOnSignal(logger, async () => {

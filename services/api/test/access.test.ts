@@ -1,7 +1,7 @@
 import { newId } from '@parley/db'
 import { ROLES } from '@parley/domain'
 import t from 'tap'
-import { addChannel, addConversation, addKey, addParked, type Json, testApi } from './helper.ts'
+import { addAttachment, addChannel, addConversation, addKey, addParked, type Json, testApi } from './helper.ts'
 import { rawRequest } from './raw-http.ts'
 import { changesNothing, dump, isProblem, withoutInstance } from './refusals.ts'
 import { bodyFor, documentedRoutes, type Route } from './routes.ts'
@@ -13,6 +13,7 @@ const conversation = await addConversation(api, ours, channel)
 const theirChannel = await addChannel(api, theirs)
 const theirConversation = await addConversation(api, theirs, theirChannel)
 const theirEvent = await addParked(api, theirs, theirChannel)
+const theirAttachment = await addAttachment(api, theirs)
 const theirKey = await addKey(db, theirs.workspace_id, 'agent')
 const routes = (await documentedRoutes(api)).filter(({ path }) => path.startsWith('/v1/'))
 const QUERY: Record<string, string> = { '/v1/sla/summary': '?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z' }
@@ -115,6 +116,7 @@ t.test('an id of another workspace is answered like one that is nowhere, on ever
     conversations: theirConversation.id,
     messages: theirConversation.messages[0]!,
     api_keys: theirKey.id,
+    attachments: theirAttachment.id,
   }
   let tried = 0
   await changesNothing(t, api, async () => {

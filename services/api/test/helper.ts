@@ -1,4 +1,8 @@
 import { createHmac, randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openBlobStore } from '@parley/blob-store'
 import { createLogger, type Logger } from '@parley/config'
 import { createEgressFetch } from '@parley/connectors'
 import { acceptInbound, ledgerEntries } from '@parley/core'
@@ -38,6 +42,9 @@ export type Answer = {
   headers: Record<string, string | number | string[] | undefined>
 }
 
+/** Small, so that a test need not move megabytes to exceed it. */
+export const MAX_ATTACHMENT_BYTES = 256 * 1024
+
 export type Tenant = { workspace_id: string; inbox_id: string; key: string }
 
 export type TestApi = {
@@ -47,6 +54,8 @@ export type TestApi = {
   /** Asks the database past its row-level security. */
   query: (sql: string) => Promise<Json[]>
   /** What `ctx.now` tells; move it with `clock.now = …`. */
+  /** Where blobs are kept. */
+  dataDir: string
   clock: { now: Date }
   /** Every line written to the log, as text. */
   log: string[]
@@ -62,6 +71,8 @@ export type TestApi = {
 /** The API in this process, on a database of its own with two workspaces. Queues are in Postgres. */
 export async function testApi(t: Test, options: { streams?: EventStreamsOptions } = {}): Promise<TestApi> {
   const { db, url } = await testDatabase(t)
+  const dataDir = await mkdtemp(join(tmpdir(), 'parley-test-'))
+  t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   const clock = { now: new Date() }
   const log: string[] = []
   const logger = capturingLogger(log)
@@ -77,8 +88,14 @@ export async function testApi(t: Test, options: { streams?: EventStreamsOptions 
     metrics: createMetrics(),
     now: () => clock.now,
     logger,
-    config: { PARLEY_ALLOW_PRIVATE_TARGETS: [], PARLEY_LEDGER_DAYS: 30, PARLEY_SECRET_KEY: TEST_SECRET_KEY },
+    config: {
+      PARLEY_ALLOW_PRIVATE_TARGETS: [],
+      PARLEY_LEDGER_DAYS: 30,
+      PARLEY_MAX_ATTACHMENT_BYTES: MAX_ATTACHMENT_BYTES,
+      PARLEY_SECRET_KEY: TEST_SECRET_KEY,
+    },
     fetch: createEgressFetch([]),
+    blobs: openBlobStore({ PARLEY_DATA_DIR: dataDir, PARLEY_S3_REGION: '' }),
   }
   const app = await buildApp(ctx)
   // Before the teardown of the database, which was asked for earlier.
@@ -103,6 +120,7 @@ export async function testApi(t: Test, options: { streams?: EventStreamsOptions 
     db,
     query: async sql => (await everything.pool.query(sql)).rows,
     clock,
+    dataDir,
     log,
     ours,
     theirs,
@@ -183,6 +201,20 @@ export async function addChannel(api: TestApi, tenant: Tenant = api.ours): Promi
     credentials: { signing_secrets: [SIGNING_SECRET], bearer_secret: BEARER_SECRET },
   }
   const created = await api.call('POST', '/v1/channels', body, { authorization: `Bearer ${tenant.key}` })
+  if (created.status !== 201) throw new Error(created.text)
+  return created.body
+}
+
+/** The smallest picture there is. */
+export const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+)
+
+/** An uploaded picture that no reply has yet. */
+export async function addAttachment(api: TestApi, tenant: Tenant = api.ours): Promise<Json> {
+  const headers = { authorization: `Bearer ${tenant.key}`, 'content-type': 'image/png' }
+  const created = await api.inject({ method: 'POST', url: '/v1/attachments', headers, payload: PNG })
   if (created.status !== 201) throw new Error(created.text)
   return created.body
 }

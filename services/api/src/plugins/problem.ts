@@ -25,6 +25,7 @@ const DOMAIN: Record<DomainErrorCode, Kind> = {
   reply_refused: { status: 422, title: 'Reply refused' },
   action_refused: { status: 422, title: 'Action refused' },
   validation_failed: { status: 422, title: 'Validation failed' },
+  payload_too_large: { status: 413, title: 'Payload too large' },
   forbidden: { status: 403, title: 'Forbidden' },
   unauthenticated: { status: 401, title: 'Unauthenticated' },
 }

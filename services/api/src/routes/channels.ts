@@ -33,6 +33,7 @@ import { connectChannel } from '../connect-channel.ts'
 import { getChannel } from '../get-channel.ts'
 import { page, pageById } from '../paging.ts'
 import { applyEffect } from '../plugins/effects.ts'
+import { withItsAttachments } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 const byMessage = z.object({ occurred_at: z.iso.datetime().transform(text => new Date(text)), id: z.string() })
@@ -235,7 +236,7 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
       const { id, message_id } = request.params
       await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
         await getChannel(trx, id)
-        return acknowledgeOutbox(trx, id, message_id, request.body, now())
+        return withItsAttachments(trx, await acknowledgeOutbox(trx, id, message_id, request.body, now()))
       })
       return reply
     },

@@ -27,6 +27,7 @@ import { z } from 'zod'
 import { describeEvent } from '../describe-event.ts'
 import { page } from '../paging.ts'
 import { applyEffect, etagOf, expectedVersion } from '../plugins/effects.ts'
+import { withAttachments } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 const byTime = z.object({ at: z.iso.datetime().transform(text => new Date(text)), id: z.string() })
@@ -117,7 +118,8 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
           of: ({ occurred_at, thread_position }: MessagePosition) => ({ occurred_at, thread_position }),
         }
         const found = await page(cursors, request, position, next => listMessages(trx, request.params.id, next))
-        return found as z.output<ReturnType<typeof pageOf<typeof messageView>>>
+        const data = await withAttachments(trx, found.data)
+        return { ...found, data } as z.output<ReturnType<typeof pageOf<typeof messageView>>>
       }),
   )
 
@@ -244,7 +246,10 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     async (request, reply) => {
       const note = { conversation_id: request.params.id, author: request.actor, body: request.body.body }
-      await applyEffect(ctx, request, reply, { status: 201 }, trx => addNote(trx, note, now()))
+      await applyEffect(ctx, request, reply, { status: 201 }, async trx => ({
+        ...(await addNote(trx, note, now())),
+        attachments: [],
+      }))
       return reply
     },
   )

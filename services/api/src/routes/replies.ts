@@ -4,6 +4,7 @@ import { findMessage, listAttempts, type Message } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import { deliveryOf } from '../capabilities-of.ts'
 import { applyEffect } from '../plugins/effects.ts'
+import { withAttachments, withItsAttachments } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** Replies to customers. 202 means stored: the worker delivers, and the message's `state` tells how it went. */
@@ -31,7 +32,7 @@ export const replyRoutes: Routes = async (app, { ctx }) => {
     async (request, reply) => {
       const draft = { ...request.body, conversation_id: request.params.id, author: request.actor }
       const queued = await applyEffect(ctx, request, reply, { status: 202 }, async trx => {
-        const messages = await queueReply(trx, draft, deliveryOf, now())
+        const messages = await withAttachments(trx, await queueReply(trx, draft, deliveryOf, now()))
         return { ...messages[0]!, parts: messages.length > 1 ? messages : [] }
       })
       hint(queued)
@@ -51,8 +52,11 @@ export const replyRoutes: Routes = async (app, { ctx }) => {
       },
     },
     async (request, reply) => {
-      await applyEffect(ctx, request, reply, { status: 200 }, trx =>
-        cancelReply(trx, { message_id: request.params.id, actor: request.actor, now: now() }),
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx =>
+        withItsAttachments(
+          trx,
+          await cancelReply(trx, { message_id: request.params.id, actor: request.actor, now: now() }),
+        ),
       )
       return reply
     },
@@ -74,7 +78,11 @@ export const replyRoutes: Routes = async (app, { ctx }) => {
     },
     async (request, reply) => {
       const decision = { message_id: request.params.id, actor: request.actor, now: now() }
-      hint(await applyEffect(ctx, request, reply, { status: 202 }, trx => retryReply(trx, decision, deliveryOf)))
+      hint(
+        await applyEffect(ctx, request, reply, { status: 202 }, async trx =>
+          withItsAttachments(trx, await retryReply(trx, decision, deliveryOf)),
+        ),
+      )
       return reply
     },
   )
@@ -93,7 +101,9 @@ export const replyRoutes: Routes = async (app, { ctx }) => {
     },
     async (request, reply) => {
       const decision = { message_id: request.params.id, actor: request.actor, now: now() }
-      await applyEffect(ctx, request, reply, { status: 200 }, trx => markSent(trx, decision, request.body))
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx =>
+        withItsAttachments(trx, await markSent(trx, decision, request.body)),
+      )
       return reply
     },
   )
@@ -112,7 +122,9 @@ export const replyRoutes: Routes = async (app, { ctx }) => {
     },
     async (request, reply) => {
       const decision = { message_id: request.params.id, actor: request.actor, now: now() }
-      await applyEffect(ctx, request, reply, { status: 200 }, trx => markNotSent(trx, decision, request.body.reason))
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx =>
+        withItsAttachments(trx, await markNotSent(trx, decision, request.body.reason)),
+      )
       return reply
     },
   )

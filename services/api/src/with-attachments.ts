@@ -1,0 +1,17 @@
+import { type Attachment, listAttachmentsOf, type Message, type Trx } from '@parley/db'
+
+/** Messages with their files, for a list: one query for all of them, and none where no message ever had a file. */
+export async function withAttachments<T extends Pick<Message, 'id' | 'has_attachments'>>(trx: Trx, messages: T[]) {
+  const found = await listAttachmentsOf(
+    trx,
+    messages.filter(message => message.has_attachments).map(message => message.id),
+  )
+  return messages.map(message => ({ ...message, attachments: ofMessage(found, message) }))
+}
+
+/** A message that was written just now, with the files it was given meanwhile. */
+export async function withItsAttachments<T extends Pick<Message, 'id'>>(trx: Trx, message: T) {
+  return { ...message, attachments: ofMessage(await listAttachmentsOf(trx, [message.id]), message) }
+}
+
+const ofMessage = (found: Attachment[], { id }: { id: string }) => found.filter(file => file.message_id === id)
