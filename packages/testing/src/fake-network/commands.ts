@@ -13,6 +13,3 @@ export type Commands = {
   misbehave: (identifier: string, faults: Misbehaviour[]) => void
   restore: (identifier: string) => void
 }
-
-export type ToNetwork = { call: number; name: keyof Commands; args: unknown[] }
-export type FromNetwork = { ready: string } | { call: number; result: unknown } | { call: number; failed: string }
