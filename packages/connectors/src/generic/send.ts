@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ConnectedChannel, ConnectorContext, OutgoingReply, PreparedSend, SendOutcome } from '../connector.ts'
 import { EgressBlocked } from '../egress.ts'
+import { neverSent } from '../never-sent.ts'
 import { retryAfterMs } from '../retry-after.ts'
 import { storable } from '../text/storable.ts'
 import { genericCredentials, genericSettings } from './schemas.ts'
@@ -8,15 +9,6 @@ import { sign } from './signature.ts'
 
 const DEFAULT_RETRY_MS = 30_000
 const MAX_ANSWER_BYTES = 64 * 1024
-/**
- * System calls that come before the first byte of a request. The code alone would not do: an established connection
- * can end with EHOSTUNREACH too, after the receiver has read the reply.
- */
-const BEFORE_SENDING = new Set<unknown>(['connect', 'getaddrinfo'])
-/** A certificate is refused before the request is written. */
-const UNTRUSTED =
-  /^(CERT_.*|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET|VERIFY)_.*|ERR_TLS_CERT_ALTNAME_INVALID)$/
-
 const prepared = z.strictObject({ webhook_id: z.string(), body: z.string() })
 const text = z.string().transform(storable)
 const answerBody = z.looseObject({
@@ -84,25 +76,12 @@ function failedToConnect(error: unknown, context: ConnectorContext): SendOutcome
   if (error instanceof EgressBlocked) {
     return { outcome: 'rejected', reason: 'The reply_url is not an address that may be called.' }
   }
-  const code = neverSent(error instanceof Error && error.cause ? error.cause : error)
+  const code = neverSent(error)
   if (code) {
     const retry_at = new Date(context.now().getTime() + DEFAULT_RETRY_MS)
     return { outcome: 'retry', reason: `The reply_url cannot be reached (${code}).`, retry_at }
   }
   return { outcome: 'unknown', reason: 'The connection was lost before the answer came.' }
-}
-
-/** The error's code when it proves that the receiver has seen nothing; undefined when it may have. */
-function neverSent(error: unknown): string | undefined {
-  // One error per address that was tried.
-  if (error instanceof AggregateError && error.errors.length > 0) {
-    const codes = error.errors.map(neverSent)
-    return codes.includes(undefined) ? undefined : codes[0]
-  }
-  const { code, syscall } = error as { code?: unknown; syscall?: unknown }
-  if (typeof code !== 'string') return undefined
-  const proof = BEFORE_SENDING.has(syscall) || code === 'UND_ERR_CONNECT_TIMEOUT' || UNTRUSTED.test(code)
-  return proof ? code : undefined
 }
 
 async function readAnswer(response: Response, context: ConnectorContext, started_at: Date): Promise<SendOutcome> {

@@ -24,6 +24,8 @@ export type WrittenLink = { href: string; classes: string[]; text: string }
 export type HtmlOptions = {
   /** What stands for a link in the plain text, where that is not the text of the link. */
   linkText?: (link: WrittenLink) => string
+  /** True for an element that is left out with all that is in it. Asked of blocks alone. */
+  leaveOut?: (name: string, classes: string[]) => boolean
 }
 
 /** `html` may be put into a page as it is; `text` is the same in lines, not cut and not composed yet. */
@@ -44,6 +46,9 @@ class HtmlCleaner implements HtmlSink {
   readonly #writer = new HtmlWriter()
   readonly #plain = new PlainText()
   readonly #linkText: (link: WrittenLink) => string
+  readonly #leaveOut: (name: string, classes: string[]) => boolean
+  /** The block that is being left out. */
+  #leftOut: string | undefined
   /** Text since the last tag that was kept: it is composed as one, whatever was left out of it. */
   #pending = ''
   #unreadable: string | undefined
@@ -53,8 +58,9 @@ class HtmlCleaner implements HtmlSink {
   #atPreStart = false
   #cleaned = false
 
-  constructor({ linkText }: HtmlOptions) {
+  constructor({ linkText, leaveOut }: HtmlOptions) {
     this.#linkText = linkText ?? (link => link.text || link.href)
+    this.#leaveOut = leaveOut ?? (() => false)
   }
 
   finish(marks: TextMark[]): SafeHtml {
@@ -67,6 +73,7 @@ class HtmlCleaner implements HtmlSink {
   }
 
   open(name: string, attributes: Map<string, string>): void {
+    if (this.#leavesOut(name, attributes)) return
     for (const attribute of attributes.keys()) if (HANDLER.test(attribute)) this.#cleaned = true
     if (name === 'br') this.#breakLine()
     else if (LAYOUT.has(name)) this.#layout()
@@ -84,6 +91,10 @@ class HtmlCleaner implements HtmlSink {
   }
 
   close(name: string): void {
+    if (this.#leftOut !== undefined) {
+      if (name === this.#leftOut) this.#leftOut = undefined
+      return
+    }
     if (name === this.#unreadable) this.#unreadable = undefined
     else if (name === 'br') this.#breakLine()
     else if (LAYOUT.has(name)) this.#layout()
@@ -92,7 +103,15 @@ class HtmlCleaner implements HtmlSink {
   }
 
   text(text: string): void {
-    if (this.#unreadable === undefined) this.#pending += text
+    if (this.#unreadable === undefined && this.#leftOut === undefined) this.#pending += text
+  }
+
+  /** The next block ends one that was not closed: nobody's text vanishes because of a tag that is missing. */
+  #leavesOut(name: string, attributes: Map<string, string>): boolean {
+    if (!BLOCKS.has(name) || this.#unreadable !== undefined) return this.#leftOut !== undefined
+    const leftOut = this.#leaveOut(name, classesOf(attributes))
+    this.#leftOut = leftOut ? name : undefined
+    return leftOut
   }
 
   #openBlock(name: string, attributes: Map<string, string>): void {
@@ -123,7 +142,7 @@ class HtmlCleaner implements HtmlSink {
       this.#cleaned ||= href !== undefined
       return
     }
-    const classes = (attributes.get('class') ?? '').split(/\s+/)
+    const classes = classesOf(attributes)
     if (this.#openTag('a', ` href="${escapedValue(address)}" rel="${REL}"${readingAttributes(attributes)}`))
       this.#link = { href: address, classes, text: '' }
   }
@@ -223,6 +242,10 @@ class HtmlCleaner implements HtmlSink {
     else if (this.#writer.open.includes('pre')) this.#plain.writeExactly(text)
     else this.#plain.write(text)
   }
+}
+
+function classesOf(attributes: Map<string, string>): string[] {
+  return (attributes.get('class') ?? '').split(/\s+/)
 }
 
 const NOTHING = new Set<string>()
