@@ -87,6 +87,14 @@ export const COLUMN_TYPES = {
     version: 'integer',
     workspace_id: 'uuid',
   },
+  channel_listeners: {
+    channel_id: 'uuid',
+    failures: 'integer',
+    holder: 'uuid',
+    lease_until: 'timestamp with time zone',
+    retry_at: 'timestamp with time zone',
+    workspace_id: 'uuid',
+  },
   channels: {
     connected_at: 'timestamp with time zone',
     created_at: 'timestamp with time zone',

@@ -117,6 +117,15 @@ export interface CalendarVersions {
   workspace_id: Generated<string>;
 }
 
+export interface ChannelListeners {
+  channel_id: string;
+  failures: Generated<number>;
+  holder: string;
+  lease_until: Timestamp;
+  retry_at: Timestamp | null;
+  workspace_id: Generated<string>;
+}
+
 export interface Channels {
   connected_at: Timestamp;
   created_at: Timestamp;
@@ -473,6 +482,7 @@ export interface DB {
   blobs: Blobs;
   calendar_versions: CalendarVersions;
   calendars: Calendars;
+  channel_listeners: ChannelListeners;
   channels: Channels;
   contact_identities: ContactIdentities;
   contacts: Contacts;

@@ -210,7 +210,8 @@ t.test('the system role writes nothing and reads the granted columns alone', asy
   t.same(Object.fromEntries(granted.map(({ table_name, columns }) => [table_name, columns])), {
     api_keys: 'expires_at, id, key_hash, revoked_at, role, user_id, workspace_id',
     attachments: 'channel_id, next_attempt_at, workspace_id',
-    channels: 'id, next_poll_at, status, workspace_id',
+    channel_listeners: 'channel_id, lease_until, retry_at, workspace_id',
+    channels: 'id, kind, next_poll_at, status, workspace_id',
     inbound_events: 'channel_id, id, lane, received_at, state, workspace_id',
     messages: 'id, next_attempt_at, workspace_id',
     sla_clocks: 'breached_at, due_at, state, workspace_id',

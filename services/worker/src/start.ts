@@ -1,6 +1,7 @@
 import type { Config } from '@parley/config'
 import { type QueueBackend, startWorkers, type WorkerDefinition } from '@parley/queue'
 import type { WorkerContext } from './context.ts'
+import { Listeners } from './listening/listeners.ts'
 import { type Loop, startLoops } from './loops.ts'
 import { fetchAttachments, fetchAttachmentsAfterwards } from './processors/attachments.ts'
 import { collectBlobs } from './processors/blobs.ts'
@@ -30,7 +31,9 @@ export function startWorker(
       afterwards: fetchAttachmentsAfterwards(ctx),
     },
   ]
+  const listeners = new Listeners(ctx)
   const loops: (Loop & { queue: string })[] = [
+    { queue: 'poll', name: 'listening', everyMs: 2_000, run: () => listeners.round() },
     { queue: 'sla', name: 'sla', everyMs: 1_000, run: slaTick(ctx) },
     { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
     { queue: 'housekeeping', name: 'clean-up', everyMs: HOUR_MS, run: cleanUp(ctx) },
@@ -55,7 +58,7 @@ export function startWorker(
   const running = startLoops(wanted(loops), (loop, err) => ctx.logger.warn({ loop, err }, 'loop failed'))
   return {
     close: async (graceMs: number): Promise<void> => {
-      await Promise.all([workers.close(graceMs), running.close()])
+      await Promise.all([workers.close(graceMs), running.close().then(() => listeners.close())])
     },
   }
 }
