@@ -102,7 +102,7 @@ t.test('an upload that a message has is never forgotten', async t => {
 t.test('a file that is read while polling is kept, and becomes the file of its message', async t => {
   const { ctx, addChannel, accept, workspace_id, run, later, collect, isThere } = await openStore(t)
   const channel = await addChannel()
-  const { storeBlob } = connectorContext(ctx, channel, 60_000)
+  const { storeBlob } = connectorContext(ctx, channel, new Date(ctx.now().getTime() + 60_000))
   const part = async (bytes: Buffer, fields: Record<string, unknown> = {}) => ({
     external_id: randomUUID(),
     url: null,

@@ -23,7 +23,7 @@ export async function listenTo(
   signal: AbortSignal,
 ): Promise<Ended | undefined> {
   const { workspace_id, id: channel_id } = channel
-  const base = connectorContext(ctx, channel, LONGEST_MS)
+  const base = connectorContext(ctx, channel, new Date(ctx.now().getTime() + LONGEST_MS))
   const context = { ...base, signal: AbortSignal.any([base.signal, signal]) }
   const onNews = newsOf(ctx, { workspace_id, channel_id }, signal)
   const startedMs = ctx.monotonicMs()

@@ -39,7 +39,7 @@ async function hasten(ctx: WorkerContext, { workspace_id, channel_id }: Subject)
     await hastenPollTurn(trx, channel_id, now, { head_due_at: now })
     return findChannel(trx, channel_id)
   })
-  if (!channel || channel.status !== 'active') return true
+  if (channel?.status !== 'active') return true
   if (channel.poll_turn !== null && channel.next_poll_at && channel.next_poll_at > now) return false
   // Whether it may be asked now is the poll's own business.
   ctx.hints.poll({ workspace_id, channel_id })
