@@ -1,6 +1,7 @@
 import type { ConnectorEvent } from '@parley/contracts'
 import type { ActionVerb, ChannelCapabilities, ChannelKind, Visibility } from '@parley/domain'
 import type { z } from 'zod'
+import type { ResolvedHost } from './egress.ts'
 import type { NetworkUnavailable } from './errors.ts'
 
 /** A connected account as its connector sees it: settings in clear, credentials already unsealed. */
@@ -38,6 +39,8 @@ export type ConnectorContext = {
   assertInTime: () => void
   /** Fetches only what the egress rules allow: public addresses, no redirects, bounded in size and time. */
   fetch: typeof fetch
+  /** Where a host leads that is not called by `fetch`, checked by the same rules. Connect to that address. */
+  resolveHost: (host: string) => Promise<ResolvedHost>
   /**
    * Keeps a file that comes with what is polled and can be had from nowhere else; its key is the `blob_key` of the
    * message's attachment. Absent where nothing is polled.

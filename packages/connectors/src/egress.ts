@@ -74,6 +74,30 @@ export function createEgressFetch(
   }) as typeof fetch
 }
 
+/** Where a name leads. `is_private`: to blocks that may be reached although they are private, also without TLS. */
+export type ResolvedHost = { address: string; is_private: boolean }
+
+/**
+ * The address of a mail server or any other that speaks no HTTP, checked like those that `fetch` calls. Connect to the
+ * address, not to the name: a second look-up may lead elsewhere.
+ * @throws EgressBlocked, or what the look-up throws
+ */
+export function createEgressResolver(allowPrivate: string[], resolver: Resolver = systemResolver) {
+  const allowed = allowListOf(allowPrivate)
+  return async (host: string): Promise<ResolvedHost> => {
+    const name = host.replace(/\.+$/, '')
+    if (!isIP(name) && allowed.empty && (LOCAL_NAMES.test(name) || !name.includes('.'))) throw new EgressBlocked()
+    const addresses = await new Promise<LookupAddress[]>((resolve, reject) => {
+      resolver(name, { all: true }, (error, found) => (error ? reject(error) : resolve(found)))
+    })
+    const first = addresses[0]
+    const is_private = addresses.every(({ address }) => allowed.has(address))
+    if (!first || !addresses.every(({ address }) => isPublic(address) || allowed.has(address)))
+      throw new EgressBlocked()
+    return { address: first.address, is_private }
+  }
+}
+
 function refuse(text: string, allowed: AllowList): string | undefined {
   if (text.length > MAX_URL_LENGTH) return `must be at most ${MAX_URL_LENGTH} characters`
   if (!URL.canParse(text)) return 'must be an absolute https URL'

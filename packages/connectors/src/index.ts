@@ -1,5 +1,5 @@
 export * from './connector.ts'
-export { createEgressFetch, EgressBlocked, refuseTarget } from './egress.ts'
+export { createEgressFetch, createEgressResolver, EgressBlocked, type ResolvedHost, refuseTarget } from './egress.ts'
 export * from './errors.ts'
 export { connectorFor } from './registry.ts'
 export { retryAfterMs } from './retry-after.ts'

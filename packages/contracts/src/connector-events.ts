@@ -28,6 +28,25 @@ export const connectorAttachment = z.strictObject({
 export type ConnectorAttachment = z.infer<typeof connectorAttachment>
 
 /**
+ * What else tells the conversation of a message, where its thread cannot be told from the message alone. Looked up when
+ * it is applied; where nothing is found, the thread key decides.
+ */
+export const threadHints = z.strictObject({
+  /** Random tokens of conversations that only their participants were told. */
+  reply_tokens: z.array(z.string()),
+  /** Network ids of messages it refers to, the most telling first. */
+  references: z.array(z.string()),
+  /** Addresses that it came from or went to, our own left out: it joins only conversations that one of them is part of. */
+  participants: z.array(z.string()),
+  /** Continues a recent conversation of its author under this subject; null where it may not. */
+  subject: z.string().nullable(),
+  written_at: instant,
+  /** Of author and text: whether a second message under a known id is that message. */
+  content_hash: z.string(),
+})
+export type ThreadHints = z.infer<typeof threadHints>
+
+/**
  * One message, as every connector describes it, whatever its network calls it.
  * `thread_key` decides the conversation; `version_at` decides between two versions of the same message.
  */
@@ -61,6 +80,7 @@ export const connectorMessage = z.strictObject({
   quoted_text: z.string().nullable().optional(),
   /** Whether the network vouches for the author; null where it says nothing about that. */
   sender_verified: z.boolean().nullable().optional(),
+  thread_hints: threadHints.optional(),
 })
 export type ConnectorMessage = z.infer<typeof connectorMessage>
 

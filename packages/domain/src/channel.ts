@@ -1,5 +1,5 @@
 /** What kinds of account can be connected. A kind's wire format is known to its connector alone. */
-export const CHANNEL_KINDS = ['generic', 'bluesky', 'mastodon'] as const
+export const CHANNEL_KINDS = ['generic', 'bluesky', 'mastodon', 'email'] as const
 export type ChannelKind = (typeof CHANNEL_KINDS)[number]
 
 export const CHANNEL_STATUSES = ['active', 'paused', 'disabled', 'deleted'] as const

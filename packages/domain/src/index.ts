@@ -14,6 +14,7 @@ export {
   dueAt,
 } from './sla/calendar.ts'
 export * from './sla/wait.ts'
+export * from './subject.ts'
 export * from './text/clean-text.ts'
 export { composed } from './text/composed.ts'
 export { safeFileName } from './text/file-name.ts'

@@ -14,6 +14,7 @@ export function connectorContext(fields: Partial<ConnectorContext> = {}): Connec
     },
     assertInTime: () => {},
     fetch: () => Promise.reject(new TypeError('fetch failed')),
+    resolveHost: async address => ({ address, is_private: true }),
     ...fields,
   }
 }

@@ -3,6 +3,7 @@ import {
   type ConnectedChannel,
   type ConnectorContext,
   connectorFor,
+  createEgressResolver,
   type Identity,
   NetworkUnavailable,
   refuseTarget,
@@ -130,5 +131,6 @@ export function callContext(
     },
     assertInTime: () => {},
     fetch: ctx.fetch,
+    resolveHost: createEgressResolver(ctx.config.PARLEY_ALLOW_PRIVATE_TARGETS),
   }
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ConnectorContext, TooLate } from '@parley/connectors'
+import { type ConnectorContext, createEgressResolver, TooLate } from '@parley/connectors'
 import { channelContext, keepBlob, openChannel, seal } from '@parley/core'
 import { type Channel, findChannel, takeSessionLease, updateChannel } from '@parley/db'
 import type { WorkerContext } from './context.ts'
@@ -32,6 +32,7 @@ export function connectorContext(ctx: WorkerContext, channel: Channel, deadline:
       const { key } = await keepBlob(ctx.db, ctx.blobs, workspace_id, bytes, ctx.now, { from_ledger: true })
       return key
     },
+    resolveHost: createEgressResolver(ctx.config.PARLEY_ALLOW_PRIVATE_TARGETS),
     saveSession: session => saveSession(ctx, channel, session),
     renewSession: (stale, renew) => renewSession(ctx, channel, signal, stale, renew),
   }
