@@ -82,6 +82,21 @@ export const messageView = z
         'of surrogate pairs became U+FFFD), html_cleaned (elements, addresses or scripts left out of the HTML), ' +
         'truncated (cut at the limit, between two graphemes). Empty when it stands here as it was written.',
     }),
+    body_quoted: z.string().nullable().meta({
+      description:
+        'What a mail repeats of earlier ones, left out of body; null where it repeats nothing. The HTML is whole.',
+    }),
+    automatic: z.boolean().meta({
+      description: 'A program wrote it, such as an out-of-office note: nobody waits for an answer to it.',
+    }),
+    sender_verified: z
+      .boolean()
+      .nullable()
+      .meta({
+        description:
+          "Whether the mailbox's own server vouches for the sender: false where it says that the sender is not who it " +
+          'claims to be, null where nothing is known.',
+      }),
     external_id: z.string().nullable(),
     in_reply_to: id.nullable(),
     permalink: z.string().nullable(),

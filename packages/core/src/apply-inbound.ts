@@ -21,6 +21,7 @@ import {
   type Trx,
   updateIdentityProfiles,
 } from '@parley/db'
+import { addressConversations } from './address-conversations.ts'
 import { answerNatively } from './answer-natively.ts'
 import { applyDeletions } from './apply-deletions.ts'
 import { changeOf, supersededVersions, updatedEvent } from './change-message.ts'
@@ -39,6 +40,7 @@ import {
 } from './read-batch.ts'
 import { recogniseEchoes } from './recognise-echoes.ts'
 import { resolveContacts } from './resolve-contacts.ts'
+import { resolveThreads } from './resolve-threads.ts'
 
 /**
  * Turns a batch of one channel's events into contacts, conversations, messages, waits and log entries, and closes
@@ -74,9 +76,10 @@ async function applyMessages(
   nextNumber: () => number,
   now: Date,
 ): Promise<{ events: NewEvent[]; described: IdentityProfile[] }> {
-  const arrivals = readArrivals(batch)
-  if (arrivals.length === 0) return { events: [], described: [] }
-  await recogniseEchoes(trx, channel, arrivals, now)
+  const read = readArrivals(batch)
+  if (read.length === 0) return { events: [], described: [] }
+  await recogniseEchoes(trx, channel, read, now)
+  const arrivals = await resolveThreads(trx, channel, read)
 
   const external_ids = arrivals.map(arrival => arrival.external_id)
   // Sent together. Conversations are locked before messages, as everywhere.
@@ -90,6 +93,7 @@ async function applyMessages(
   await othersFirst()
   const fresh = arrivals.filter(arrival => !known.has(arrival.external_id))
   const threads = openThreads(channel, fresh, conversations, tombstones, contactOf, nextNumber, now)
+  const writeAddresses = await addressConversations(trx, fresh, threads.conversationOf, now)
 
   const rows = new Map<string, MessageRow>()
   for (const arrival of fresh) {
@@ -124,7 +128,10 @@ async function applyMessages(
     adoptChildren(trx, channel.id, inserted),
   ]
   const [waits] = await Promise.all([
-    insertConversations(trx, threads.created).then(() => openWaits(trx, channel, unanswered, conversations, now)),
+    insertConversations(trx, threads.created).then(async () => {
+      await writeAddresses()
+      return openWaits(trx, channel, unanswered, conversations, now)
+    }),
     othersFirst().then(() => Promise.all(writeMessages())),
   ])
   const files = readAttachments(channel, arrivals, known, rows, now)
@@ -146,11 +153,11 @@ async function applyMessages(
 
 /** A message of a customer that somebody has to answer: a new one, or one of the history that now comes by itself. */
 function unansweredOf(
-  { external_id, from_us, history }: Arrival,
+  { external_id, from_us, history, automatic }: Arrival,
   known: Map<string, KnownMessage>,
   rows: Map<string, MessageRow>,
 ): UnansweredMessage | undefined {
-  if (from_us || history) return undefined
+  if (from_us || history || automatic) return undefined
   const before = known.get(external_id)
   if (before && !before.from_history) return undefined
   const { id, conversation_id, contact_id, occurred_at, received_at, deleted_at } = before ?? rows.get(external_id)!

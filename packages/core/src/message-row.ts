@@ -38,6 +38,9 @@ export function messageRow(arrival: Arrival, now: Date, place: Place) {
     edited_at: arrival.older.length > 0 ? arrival.version_at : null,
     from_history: arrival.history,
     has_attachments: bringsFiles(arrival),
+    automatic: arrival.automatic ?? false,
+    body_quoted: arrival.quoted_text ?? null,
+    sender_verified: arrival.sender_verified ?? null,
     resolve_after: false,
   }
 }
@@ -65,6 +68,7 @@ export function receivedEvents(row: MessageRow, now: Date): NewEvent[] {
       ...(row.direction === 'outbound' ? { attribution: 'native' } : {}),
       // Rules and webhooks leave history alone.
       ...(row.from_history ? { history: true } : {}),
+      ...(row.automatic ? { automatic: true } : {}),
     },
   }
   if (!deleted_at) return [event]

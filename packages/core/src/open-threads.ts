@@ -86,7 +86,7 @@ export function openThreads(
 
 function waitingSince(channel: Channel, customers: Arrival[], tombstones: Map<string, Date>): Date | null {
   const starts = customers
-    .filter(({ external_id, history }) => !history && !tombstones.has(external_id))
+    .filter(({ external_id, history, automatic }) => !history && !automatic && !tombstones.has(external_id))
     .map(({ occurred_at, received_at }) => clockTime(occurred_at, received_at, channel.connected_at).getTime())
   return starts.length > 0 ? new Date(Math.min(...starts)) : null
 }

@@ -28,8 +28,10 @@ export function readArrivals(batch: NormalisedEvent[]): Arrival[] {
   for (const { event, received_at, source } of batch) {
     if (event.type !== 'message') continue
     const arrival = arrivalOf(event, received_at, source === 'backfill')
-    const known = arrivals.get(arrival.external_id)
-    arrivals.set(arrival.external_id, known ? joined(known, arrival) : arrival)
+    // Who writes a mail chooses its id: two writers' are two messages. Which keeps the id is decided later.
+    const key = arrival.thread_hints ? `${arrival.external_id} ${arrival.author.external_id}` : arrival.external_id
+    const known = arrivals.get(key)
+    arrivals.set(key, known ? joined(known, arrival) : arrival)
   }
   // A stamp from the future would stand before everything that is said in the meantime.
   for (const arrival of arrivals.values()) arrival.occurred_at = earlier(arrival.occurred_at, arrival.received_at)

@@ -142,6 +142,11 @@ export const COLUMN_TYPES = {
     updated_at: 'timestamp with time zone',
     workspace_id: 'uuid',
   },
+  conversation_addresses: {
+    address: 'text',
+    conversation_id: 'uuid',
+    workspace_id: 'uuid',
+  },
   conversations: {
     assignee_id: 'uuid',
     channel_id: 'uuid',
@@ -284,8 +289,8 @@ export const COLUMN_TYPES = {
     edited_at: 'timestamp with time zone',
     external_id: 'text',
     from_history: 'boolean',
-    hidden_at: 'timestamp with time zone',
     has_attachments: 'boolean',
+    hidden_at: 'timestamp with time zone',
     hold_until: 'timestamp with time zone',
     id: 'uuid',
     in_reply_to: 'uuid',
@@ -308,6 +313,13 @@ export const COLUMN_TYPES = {
     thread_position: 'text',
     version_at: 'timestamp with time zone',
     visibility: 'text',
+    workspace_id: 'uuid',
+  },
+  reply_tokens: {
+    conversation_id: 'uuid',
+    created_at: 'timestamp with time zone',
+    revoked_at: 'timestamp with time zone',
+    token: 'text',
     workspace_id: 'uuid',
   },
   saved_replies: {

@@ -176,6 +176,12 @@ export interface Contacts {
   workspace_id: Generated<string>;
 }
 
+export interface ConversationAddresses {
+  address: string;
+  conversation_id: string;
+  workspace_id: Generated<string>;
+}
+
 export interface Conversations {
   assignee_id: string | null;
   channel_id: string;
@@ -311,8 +317,8 @@ export interface Messages {
   edited_at: Timestamp | null;
   external_id: string | null;
   from_history: Generated<boolean>;
-  hidden_at: Timestamp | null;
   has_attachments: Generated<boolean>;
+  hidden_at: Timestamp | null;
   hold_until: Timestamp | null;
   id: string;
   in_reply_to: string | null;
@@ -353,6 +359,14 @@ export interface MessageVersions {
   message_id: string;
   received_at: Timestamp;
   version_at: Timestamp;
+  workspace_id: Generated<string>;
+}
+
+export interface ReplyTokens {
+  conversation_id: string;
+  created_at: Timestamp;
+  revoked_at: Timestamp | null;
+  token: string;
   workspace_id: Generated<string>;
 }
 
@@ -486,6 +500,7 @@ export interface DB {
   channels: Channels;
   contact_identities: ContactIdentities;
   contacts: Contacts;
+  conversation_addresses: ConversationAddresses;
   conversations: Conversations;
   drafts: Drafts;
   events: Events;
@@ -498,6 +513,7 @@ export interface DB {
   message_tombstones: MessageTombstones;
   message_versions: MessageVersions;
   messages: Messages;
+  reply_tokens: ReplyTokens;
   saved_replies: SavedReplies;
   send_attempts: SendAttempts;
   send_epochs: SendEpochs;

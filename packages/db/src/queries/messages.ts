@@ -93,7 +93,7 @@ export async function findOldestUnanswered(
   const { rows } = await sql<Message>`
     select * from messages
     where conversation_id = ${customer.conversation_id} and contact_id = ${customer.contact_id}
-      and direction = 'inbound' and deleted_at is null and not from_history
+      and direction = 'inbound' and deleted_at is null and not from_history and not automatic
       -- Whoever answers in the network's own app sees what stands there, whenever it reaches us.
       and occurred_at > coalesce((
         select max(answer.occurred_at) from waits w join messages answer on answer.id = w.closed_by_message_id
@@ -105,7 +105,7 @@ export async function findOldestUnanswered(
   return rows[0]
 }
 
-/** The customer's last message of a conversation that is still visible. */
+/** The customer's last message of a conversation that is still visible; one that a program wrote only where nobody else did. */
 export async function findLatestCustomerMessage(trx: Trx, conversation_id: string): Promise<Message | undefined> {
   return trx
     .selectFrom('messages')
@@ -113,6 +113,7 @@ export async function findLatestCustomerMessage(trx: Trx, conversation_id: strin
     .where('conversation_id', '=', conversation_id)
     .where('direction', '=', 'inbound')
     .where('deleted_at', 'is', null)
+    .orderBy('automatic')
     .orderBy('occurred_at', 'desc')
     .orderBy('thread_position', 'desc')
     .limit(1)
@@ -282,6 +283,7 @@ export async function findOldestCustomerMessageAfter(
     .where('direction', '=', 'inbound')
     .where('deleted_at', 'is', null)
     .where('from_history', '=', false)
+    .where('automatic', '=', false)
     .where('occurred_at', '>', after)
     .orderBy('occurred_at')
     .orderBy('thread_position')
