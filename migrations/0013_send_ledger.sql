@@ -2,14 +2,18 @@
 -- message besides answering it; and whether this database is the one that queued them.
 set local lock_timeout = '2s';
 
--- Which database this is. A new row when it turns out to be another than the one it was: restored from a backup, or
--- promoted from a replica. What had been queued before then may have been sent meanwhile, and is not sent by itself.
+-- Which database a workspace's replies were queued in. A new row when it turns out to be another than the one it was:
+-- restored from a backup, or promoted from a replica. What had been queued before then may have been sent meanwhile, and
+-- is not sent by itself.
 create table send_epochs (
-  epoch integer primary key,
-  origin text not null unique,
+  workspace_id uuid not null default current_workspace(),
+  epoch integer not null,
+  origin text not null,
   began_at timestamptz(3) not null default clock_timestamp(),
-  reason text not null
+  primary key (workspace_id, epoch),
+  unique (workspace_id, origin)
 );
+call isolate_by_workspace('send_epochs');
 
 -- Where these tables live: the server, the line of its history, the database, and the table itself, which a restored
 -- dump makes anew. A server that does not tell leaves its part out.
@@ -29,24 +33,24 @@ $$;
 
 -- The epoch that replies are queued in now; begins a new one when the database is not where the last one began.
 create function current_send_epoch() returns integer
-  language plpgsql security definer set search_path = public as $$
+  language plpgsql set search_path = public, pg_catalog as $$
 declare
   here text := database_origin();
   latest send_epochs;
 begin
   select * into latest from send_epochs order by epoch desc limit 1;
   if latest.origin = here then return latest.epoch; end if;
-  lock table send_epochs in share row exclusive mode;
+  -- One at a time; whoever waited finds what the other one has begun.
+  perform pg_advisory_xact_lock(hashtextextended('send_epoch:' || current_workspace(), 0));
   select * into latest from send_epochs order by epoch desc limit 1;
-  if latest.origin = here then return latest.epoch; end if;
-  insert into send_epochs (epoch, origin, reason)
-    values (coalesce(latest.epoch, 0) + 1, here, case when latest.epoch is null then 'installed' else 'moved' end)
-    returning * into latest;
+  if latest.origin is distinct from here then
+    insert into send_epochs (epoch, origin) values (coalesce(latest.epoch, 0) + 1, here) returning * into latest;
+  end if;
   return latest.epoch;
 end
 $$;
 revoke execute on function database_origin, current_send_epoch from public;
-grant execute on function current_send_epoch to parley_app;
+grant execute on function database_origin, current_send_epoch to parley_app;
 
 -- Rows written before are within the new bounds: the checks need not read them.
 alter table messages

@@ -130,6 +130,10 @@ export const replyBody = z.strictObject({
   hold_seconds: z.int().min(1).max(MAX_HOLD_SECONDS).optional(),
   /** What is too long for one post goes out in several, each answering the one before. */
   split: z.boolean().default(false),
+  /** Uploads that go out with it. */
+  attachment_ids: z.array(id).max(20).default([]),
+  /** The version of the shared draft that is sent with this: the draft is then discarded. */
+  draft_version: z.int().min(1).optional(),
 })
 
 /** A reply that was taken in. `parts` has all its posts when it goes out in several, and is empty otherwise. */

@@ -1,8 +1,10 @@
 import {
   appendEvents,
+  attachToMessage,
   type Channel,
   type Conversation,
   currentSendEpoch,
+  deleteDraft,
   findChannel,
   findLatestCustomerMessage,
   findLatestOccurredAt,
@@ -11,6 +13,7 @@ import {
   listMessagesAfter,
   lockConversation,
   type Message,
+  type NewEvent,
   newId,
   type Trx,
 } from '@parley/db'
@@ -26,6 +29,7 @@ import {
   visibilityOfAnswer,
   whyTooLong,
 } from '@parley/domain'
+import { lockForReply } from './reply-attachments.ts'
 
 /** A reply that would be cut into more is an article, and better linked to. */
 const MAX_PARTS = 20
@@ -44,6 +48,10 @@ export type ReplyDraft = {
   hold_seconds?: number | undefined
   /** Cut into several posts what is too long for one. */
   split?: boolean | undefined
+  /** Uploads that go out with it, with the first of several posts. */
+  attachment_ids?: string[] | undefined
+  /** The shared draft that this was; it goes, unless somebody has written on. */
+  draft_version?: number | undefined
 }
 
 /** How replies leave a channel: what its network allows, and whether a worker sends or an integration fetches. */
@@ -71,6 +79,8 @@ export async function queueReply(
   const visibility = visibilityOf(draft.visibility, parent, capabilities)
   const hold_until = draft.hold_seconds ? new Date(now.getTime() + draft.hold_seconds * 1000) : null
   refuseTooLate(parent, capabilities, hold_until ?? now)
+
+  const files = await lockForReply(trx, draft.attachment_ids ?? [], capabilities.attachments)
 
   const send_epoch = await currentSendEpoch(trx)
   const latest = await findLatestOccurredAt(trx, conversation.id)
@@ -107,11 +117,19 @@ export async function queueReply(
     })
     messages.push(message)
   }
-  await appendEvents(
-    trx,
-    messages.map(message => queuedEvent(message, conversation, draft.author, now)),
-  )
-  return messages
+  const [first, ...others] = messages
+  const file_ids = files.map(file => file.id)
+  await attachToMessage(trx, first!.id, file_ids)
+  const events: NewEvent[] = messages.map(message => queuedEvent(message, conversation, draft.author, now))
+  events.push(...(await clearDraft(trx, draft, now)))
+  await appendEvents(trx, events)
+  return [{ ...first!, has_attachments: files.length > 0 }, ...others]
+}
+
+async function clearDraft(trx: Trx, draft: ReplyDraft, now: Date): Promise<NewEvent[]> {
+  const { conversation_id, draft_version, author } = draft
+  if (draft_version === undefined || !(await deleteDraft(trx, conversation_id, draft_version))) return []
+  return [{ type: 'draft.deleted', at: now, actor: author, conversation_id, data: { version: draft_version } }]
 }
 
 function queuedEvent(message: Message, conversation: Conversation, actor: Actor, now: Date) {

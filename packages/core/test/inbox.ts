@@ -231,7 +231,6 @@ export async function openInbox(db: Database) {
           conversation_id,
           author: agent,
           body: 'It arrives today.',
-          visibility: 'public',
           force: false,
           resolve_after: false,
           ...draft,

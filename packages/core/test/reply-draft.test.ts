@@ -44,7 +44,12 @@ t.test('an answer is never wider than what it answers', async t => {
     else await t.rejects(reply, { code: 'reply_refused', message: new RegExp(theirs) }, `${theirs} asks ${asks}`)
   }
   const { inbox, conversation } = await asked({ visibility: 'private' })
-  const open = inbox.reply(conversation.id, at('09:05:00'), { visibility: undefined })
+  const open = inbox.reply(
+    conversation.id,
+    at('09:05:00'),
+    {},
+    { capabilities: capabilities({ visibilities: ['public'] }) },
+  )
   await t.rejects(open, { code: 'reply_refused', message: /public/ }, 'a network that is public only has no answer')
 })
 

@@ -359,7 +359,7 @@ export const COLUMN_TYPES = {
     began_at: 'timestamp with time zone',
     epoch: 'integer',
     origin: 'text',
-    reason: 'text',
+    workspace_id: 'uuid',
   },
   sla_clocks: {
     breached_at: 'timestamp with time zone',

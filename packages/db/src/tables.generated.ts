@@ -409,7 +409,7 @@ export interface SendEpochs {
   began_at: Generated<Timestamp>;
   epoch: number;
   origin: string;
-  reason: string;
+  workspace_id: Generated<string>;
 }
 
 export interface SlaClocks {

@@ -17,7 +17,7 @@ export function capabilities(fields: Partial<ChannelCapabilities> = {}): Channel
     actions: [],
     idempotency: 'none',
     text: { counting: 'graphemes', max_characters: 300, max_bytes: 3000, link_characters: null },
-    visibilities: ['public'],
+    visibilities: ['public', 'private'],
     attachments: null,
     reply_window_seconds: null,
     ...fields,

@@ -2,14 +2,16 @@ import {
   ChannelAuthError,
   type NetworkMessage,
   NetworkUnavailable,
+  type OutgoingReply,
   type PreparedSend,
   SendRefused,
 } from '@parley/connectors'
 import { beginDoubt, beginSendAttempt, closeQueuedReply, openChannel, recordCall, type SendQueued } from '@parley/core'
-import type { Channel, Message } from '@parley/db'
+import { type Channel, listAttachmentsOf, type Message } from '@parley/db'
 import { connectorContext } from '../connector-context.ts'
 import type { WorkerContext } from '../context.ts'
 import { disableChannel } from '../disable-channel.ts'
+import { outgoingAttachments } from '../outgoing-attachments.ts'
 import { callNetwork } from './call-network.ts'
 import { finish } from './finish.ts'
 import { lookUp } from './look-up.ts'
@@ -43,7 +45,8 @@ async function prepare(ctx: WorkerContext, task: SendQueued): Promise<PreparedSe
   try {
     const opened = openChannel(ctx.config.PARLEY_SECRET_KEY, channel)
     const deadline = new Date(ctx.now().getTime() + PREPARE_MS)
-    return (await connector.prepare?.(opened, outgoing(task), connectorContext(ctx, channel, deadline))) ?? {}
+    const reply = await outgoing(ctx, task)
+    return (await connector.prepare?.(opened, reply, connectorContext(ctx, channel, deadline))) ?? {}
   } catch (error) {
     if (error instanceof SendRefused) {
       const outcome = distrusted
@@ -66,7 +69,11 @@ async function countFailure(ctx: WorkerContext, channel: Channel): Promise<void>
   await ctx.db.inWorkspace(channel.workspace_id, trx => recordCall(trx, channel, false, at))
 }
 
-function outgoing({ message, parent, conversation }: SendQueued) {
+async function outgoing(ctx: WorkerContext, { message, parent, conversation }: SendQueued): Promise<OutgoingReply> {
+  const { workspace_id, id } = message
+  const files = message.has_attachments
+    ? await ctx.db.inWorkspace(workspace_id, trx => listAttachmentsOf(trx, [id]))
+    : []
   return {
     message_id: message.id,
     text: message.body,
@@ -74,7 +81,7 @@ function outgoing({ message, parent, conversation }: SendQueued) {
     thread_key: conversation.thread_key,
     queued_at: message.received_at,
     in_reply_to: parent ? networkMessage(parent) : null,
-    attachments: [],
+    attachments: outgoingAttachments(ctx.blobs, files),
   }
 }
 
