@@ -85,6 +85,29 @@ test('what is left out gets its default', async t => {
   t.match(empty, { author: { handle: null, display_name: null }, subject: null, permalink: null, reply_context: null })
 })
 
+test('files are told apart by their id, else by their address, else by their place', async t => {
+  const url = 'https://a.example/x.jpg'
+  const given = {
+    url,
+    id: 'f-1',
+    media_type: 'image/jpeg',
+    filename: 'x\0.jpg',
+    alt_text: 'A parcel',
+    byte_size: 12,
+    inline: true,
+  }
+  const { attachments } = message({ attachments: [given, { url }, { url: '\0' }] })
+  const nothing = { media_type: null, filename: null, alt_text: null, byte_size: null, inline: false, blob_key: null }
+  const { id: external_id, ...rest } = given
+  t.same(attachments, [
+    { ...rest, external_id, filename: 'x.jpg', blob_key: null },
+    { ...nothing, external_id: url, url },
+    { ...nothing, external_id: '2', url: null },
+  ])
+  t.notOk('attachments' in message({ attachments: [] }))
+  t.equal(message({ attachments: [{ ...given, blob_key: 'stolen' }] }).attachments![0]!.blob_key, null)
+})
+
 test('messages without an author are by nobody in common', async t => {
   const first = message({ external_id: 'r-1' }).author.external_id
   t.not(first, message({ external_id: 'r-2', author: null }).author.external_id)
@@ -247,7 +270,11 @@ const event = fc.record(
               .map(([platform_id, rest]) => ({ platform_id, ...rest })),
           ),
           html: optional(text),
-          attachments: optional(fc.array(fc.record({ url: text }), { maxLength: 3 })),
+          attachments: optional(
+            fc.array(fc.record({ url: text, id: optional(text), filename: optional(text), alt_text: optional(text) }), {
+              maxLength: 3,
+            }),
+          ),
           edited_at: optional(instant),
           deleted_at: optional(instant),
           permalink: optional(text),

@@ -214,7 +214,7 @@ t.test('how many hints stand in each queue can be asked', async t => {
     const empty = await depths()
     t.same(
       empty.map(({ queue, state }) => `${queue} ${state}`).sort(),
-      ['ingest', 'poll', 'send'].flatMap(queue => states.map(state => `${queue} ${state}`)),
+      ['attachments', 'ingest', 'poll', 'send'].flatMap(queue => states.map(state => `${queue} ${state}`)),
     )
     t.ok(empty.every(({ jobs }) => jobs === 0))
     hints.ingest(job())

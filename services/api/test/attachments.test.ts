@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { attachToMessage, lockUnusedAttachments } from '@parley/db'
@@ -245,4 +245,7 @@ t.test('content that is not here says so, and an attachment of another workspace
   const { id: lost } = await addAttachment(api)
   await rm(join(api.dataDir, 'blobs'), { recursive: true })
   isProblem(t, await api.call('GET', `/v1/attachments/${lost}/content`), 404, 'not-found', 'lost')
+  await writeFile(join(api.dataDir, 'blobs'), 'a file where the folder was')
+  const { status, body } = await api.inject({ method: 'GET', url: '/readyz' })
+  t.same([status, body.status, body.storage], [200, 'degraded', 'unavailable'])
 })

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { acceptInbound, DELETION_STUCK_MS, keepBlob, ledgerEntries } from '@parley/core'
 import {
   type Attachment,
+  absorbEcho,
   announceBlob,
   attachToMessage,
   insertAttachment,
@@ -97,6 +98,19 @@ t.test('an upload that a message has is never forgotten', async t => {
   await collect()
   t.ok(await isThere(kept.blob_key!))
   t.equal((await run(trx => listAttachmentsOf(trx, [message!.id]))).length, 1)
+})
+
+t.test('the files of an echo go with it when the reply takes its place', async t => {
+  const { upload, run, ctx, addChannel, accept, messages, workspace_id } = await openStore(t)
+  const channel = await addChannel()
+  await accept(channel, [comment('m-1'), comment('m-2', { from_us: true, parent_external_id: 'm-1' })])
+  await drain(ctx, { workspace_id, channel_id: channel.id })
+  const echo = (await messages()).find(message => message.external_id === 'm-2')!
+  const [file, other] = [await upload('of the echo'), await upload('of nobody')]
+  await run(trx => attachToMessage(trx, echo.id, [file.id]))
+  await run(trx => absorbEcho(trx, echo, randomUUID()))
+  const left = await run(trx => trx.selectFrom('attachments').select('id').execute())
+  t.same(left, [{ id: other.id }])
 })
 
 t.test('a file that is read while polling is kept, and becomes the file of its message', async t => {

@@ -54,11 +54,14 @@ function normaliseMessage({ type, timestamp, data }: MessageEvent, received_at: 
   }
 }
 
-function describeAttachment(file: NonNullable<MessageEvent['data']['attachments']>[number]): ConnectorAttachment {
+type GivenAttachment = NonNullable<MessageEvent['data']['attachments']>[number]
+
+function describeAttachment(file: GivenAttachment, position: number): ConnectorAttachment {
   const { url, id, media_type, filename, alt_text, byte_size, inline } = file
   return {
-    external_id: storable(id ?? url),
-    url: storable(url),
+    // Its place tells one from the others where what should is nothing that can be stored.
+    external_id: given(id) ?? given(url) ?? String(position),
+    url: given(url),
     blob_key: null,
     media_type: given(media_type),
     filename: given(filename),

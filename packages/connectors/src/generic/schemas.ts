@@ -55,7 +55,7 @@ const author = z.object({
 })
 
 const attachment = z.object({
-  url: z.string().min(1).max(2048),
+  url: z.string().max(2048),
   /** Tells it from the message's other files; without it its address does. */
   id: id.nullish(),
   media_type: z.string().max(255).nullish(),

@@ -29,7 +29,7 @@ export const operationRoutes: Routes = async (app, { ctx }) => {
       config: { access: 'public' },
       schema: {
         tags: ['Operation'],
-        summary: 'The process can do its work: database, migrations, queue',
+        summary: 'The process can do its work: database, migrations, queue, storage',
         response: { 200: readiness, 503: readiness },
       },
     },
@@ -39,13 +39,19 @@ export const operationRoutes: Routes = async (app, { ctx }) => {
         () => true,
         () => false,
       )
+      const storage = await within(ctx.blobs.check(), CHECK_TIMEOUT_MS).then(
+        () => true,
+        () => false,
+      )
       const ready = migrations?.length === 0
       return reply.code(ready ? 200 : 503).send({
-        status: !ready ? 'unavailable' : queue ? 'ok' : 'degraded',
+        status: !ready ? 'unavailable' : queue && storage ? 'ok' : 'degraded',
         database: migrations ? 'ok' : 'unavailable',
         migrations: migrations ? (migrations.length === 0 ? 'ok' : 'pending') : 'unknown',
         // Without the queue everything is still stored; it is only worked on later.
         queue: queue ? 'ok' : 'unavailable',
+        // Without the store of attachments everything else goes on.
+        storage: storage ? 'ok' : 'unavailable',
       })
     },
   )
@@ -62,4 +68,5 @@ const readiness = z.object({
   database: z.enum(['ok', 'unavailable']),
   migrations: z.enum(['ok', 'pending', 'unknown']),
   queue: z.enum(['ok', 'unavailable']),
+  storage: z.enum(['ok', 'unavailable']),
 })
