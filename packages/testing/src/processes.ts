@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { QueueBackend } from '@parley/queue'
 import type { Test } from 'tap'
@@ -44,6 +46,8 @@ export function serviceEnvironment(databaseUrl: string, backend: QueueBackend): 
     ...(backend.kind === 'redis' ? { REDIS_URL: backend.url } : {}),
     PARLEY_SECRET_KEY: TEST_SECRET_KEY.toString('base64'),
     PARLEY_ALLOW_PRIVATE_TARGETS: '127.0.0.0/8,::1/128',
+    // Not beside the sources; tests that look into it name one of their own.
+    PARLEY_BLOB_DIR: join(tmpdir(), 'parley-test-blobs'),
     LOG_LEVEL: 'info',
   }
 }
