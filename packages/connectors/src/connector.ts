@@ -204,7 +204,7 @@ export interface Connector {
   prepare?(channel: ConnectedChannel, reply: OutgoingReply, context: ConnectorContext): Promise<PreparedSend>
   /** The id that what was prepared will have on the network, where we choose it: its echo is then known at once. */
   expectedId?(prepared: PreparedSend): string
-  /** Sends exactly what was prepared. */
+  /** Sends exactly what was prepared. Throws ChannelAuthError only when the account is refused and nothing was sent. */
   send?(channel: ConnectedChannel, prepared: PreparedSend, context: ConnectorContext): Promise<SendOutcome>
   /** Asks the network whether an earlier send became visible. */
   findSent?(channel: ConnectedChannel, prepared: PreparedSend, context: ConnectorContext): Promise<FindSentOutcome>

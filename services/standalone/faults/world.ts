@@ -114,6 +114,14 @@ export async function openWorld(t: Test, options: WorldOptions) {
     addShop: (name: string) =>
       create(name, { kind: 'generic', credentials: { signing_secrets: [SIGNING_SECRET], bearer_secret: BEARER } }),
 
+    /** A generic channel whose replies are POSTed to the network, by way of `url`. */
+    addAnsweringShop: (name: string, url = network.url) =>
+      create(name, {
+        kind: 'generic',
+        settings: { reply_url: `${url}/replies/${name}` },
+        credentials: { signing_secrets: [SIGNING_SECRET], bearer_secret: BEARER },
+      }),
+
     /** A Bluesky account, of the same name in the network's record. */
     addAccount: async (name: string, service_url = network.url): Promise<Channel> => {
       await network.addAccount(name, 'app-password')

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type Account, didOf, type Listed, listedOf } from './bluesky-account.ts'
-import { answerBadly, isPageFault, type Misbehaviour, type PageFault } from './misbehaviour.ts'
+import { answerBadly, type Fault, isPageFault, type Misbehaviour, type PageFault } from './misbehaviour.ts'
 import { seededRandom, shuffled } from './random.ts'
 import type { Recorder } from './record.ts'
+import { receiveReply, receiverOf } from './reply-receiver.ts'
 import { type StoryOptions, tellStory } from './story.ts'
 
 type Answer = { status: number; body: unknown; listed?: Listed[] }
@@ -89,13 +90,15 @@ export class FakeBluesky {
     const text = Buffer.concat(chunks).toString()
     const input = (text ? JSON.parse(text) : {}) as Record<string, unknown>
     const token = request.headers.authorization?.replace('Bearer ', '') ?? ''
-    const identifier = token.split('|')[1] ?? String(input.identifier ?? '')
-    const nsid = url.pathname.replace('/xrpc/', '')
+    const receiver = receiverOf(url.pathname)
+    const identifier = receiver ?? token.split('|')[1] ?? String(input.identifier ?? '')
+    const nsid = receiver ? 'reply' : url.pathname.replace('/xrpc/', '')
     const account = this.accounts.get(identifier)
     const fault = this.#nextFault(identifier, nsid)
     const paged = url.searchParams.has('cursor')
     const facts = { at: Date.now(), nsid, fault: fault?.kind ?? null, running: this.#running, paged }
     this.#record({ kind: 'call', channel: identifier, ...facts })
+    if (receiver) return this.#receive(receiver, input, fault, response)
     const call: Call = { nsid, account, query: url.searchParams, input, token }
     const answer = this.#answer(call, isPageFault(fault) ? fault : null)
     const json = JSON.stringify(answer.body)
@@ -103,6 +106,15 @@ export class FakeBluesky {
     const ids = (answer.listed ?? []).flatMap(({ event }) => (event ? [event.id] : []))
     if (ids.length > 0) response.once('finish', () => this.#record({ kind: 'acknowledged', channel: identifier, ids }))
     response.writeHead(answer.status, { 'content-type': 'application/json' })
+    response.end(json)
+  }
+
+  /** Not of Bluesky: a shop that takes replies, and misbehaves like the others. */
+  async #receive(receiver: string, input: unknown, fault: Fault | null, response: ServerResponse): Promise<void> {
+    const wrong = fault && !isPageFault(fault) ? fault : null
+    const json = receiveReply(receiver, input, wrong, this.#record)
+    if (wrong) return answerBadly(wrong, response, json)
+    response.writeHead(200, { 'content-type': 'application/json' })
     response.end(json)
   }
 
