@@ -6,6 +6,7 @@ export * from './channel-health.ts'
 export * from './conversation.ts'
 export * from './errors.ts'
 export * from './message.ts'
+export * from './saved-reply.ts'
 export {
   type Calendar,
   CalendarError,

@@ -30,6 +30,7 @@ import { operationRoutes } from './routes/operation.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { replyRoutes } from './routes/replies.ts'
+import { savedReplyRoutes } from './routes/saved-replies.ts'
 import { slaRoutes } from './routes/sla.ts'
 
 /** The whole API, not yet listening. Closing it closes nothing of `ctx`. */
@@ -86,7 +87,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelSettingsRoutes,
       channelHealthRoutes,
     ],
-    ...[attachmentRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
+    ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
   ]
   for (const routes of versioned) {
     await app.register(routes, { ...options, prefix: '/v1' })

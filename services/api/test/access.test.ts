@@ -12,6 +12,14 @@ const channel = await addChannel(api)
 const conversation = await addConversation(api, ours, channel)
 const theirChannel = await addChannel(api, theirs)
 const theirConversation = await addConversation(api, theirs, theirChannel)
+const theirReply = (
+  await api.call(
+    'POST',
+    '/v1/saved_replies',
+    { name: 'Theirs', body: 'Hello' },
+    { authorization: `Bearer ${theirs.key}` },
+  )
+).body
 const theirEvent = await addParked(api, theirs, theirChannel)
 const theirAttachment = await addAttachment(api, theirs)
 const theirKey = await addKey(db, theirs.workspace_id, 'agent')
@@ -117,6 +125,7 @@ t.test('an id of another workspace is answered like one that is nowhere, on ever
     messages: theirConversation.messages[0]!,
     api_keys: theirKey.id,
     attachments: theirAttachment.id,
+    saved_replies: theirReply.id,
   }
   let tried = 0
   await changesNothing(t, api, async () => {
@@ -164,6 +173,7 @@ t.test('an id of another workspace in a body or a filter is answered like one th
   )
   t.equal(policy.status, 201)
   const path = `/v1/conversations/${conversation.id}`
+  const saved = await api.call('POST', '/v1/saved_replies', { name: 'a', body: 'a' })
   const uses: [string, string, (id: string) => Json, string][] = [
     ['POST', '/v1/channels', inbox_id => ({ kind: 'generic', name: 'a', inbox_id }), theirs.inbox_id],
     ['POST', '/v1/inboxes', sla_policy_id => ({ name: 'a', sla_policy_id }), policy.body.id],
@@ -176,6 +186,13 @@ t.test('an id of another workspace in a body or a filter is answered like one th
     ],
     ['POST', '/v1/api_keys', user_id => ({ name: 'a', role: 'agent', user_id }), theirUser],
     ['PUT', `${path}/assignee`, assignee_id => ({ assignee_id, from: null }), theirUser],
+    ['POST', '/v1/saved_replies', inbox_id => ({ name: 'a', body: 'a', inbox_id }), theirs.inbox_id],
+    [
+      'POST',
+      `/v1/saved_replies/${saved.body.id}/render`,
+      conversation_id => ({ conversation_id }),
+      theirConversation.id,
+    ],
     ['PUT', `${path}/draft`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
     ['POST', `${path}/replies`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
     ['POST', `${path}/replies`, seen_up_to => ({ body: 'a', seen_up_to }), theirConversation.messages[0]!],
@@ -203,6 +220,7 @@ t.test('no list shows anything of another workspace', async t => {
     union all select id from channels where workspace_id = '${theirs.workspace_id}'
     union all select id from inboxes where workspace_id = '${theirs.workspace_id}'
     union all select id from users where workspace_id = '${theirs.workspace_id}'
+    union all select id from saved_replies where workspace_id = '${theirs.workspace_id}'
     union all select id from api_keys where workspace_id = '${theirs.workspace_id}'
     union all select id from events where workspace_id = '${theirs.workspace_id}'`)
   t.ok(foreignIds.length >= 8)

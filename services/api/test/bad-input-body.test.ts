@@ -9,6 +9,8 @@ const channel = await addChannel(api)
 const conversation = await addConversation(api, api.ours, channel)
 const KEY = { 'idempotency-key': 'a-key-of-the-test' }
 
+const saved = (await api.call('POST', '/v1/saved_replies', { name: 'Refund', body: 'Hello' })).body
+
 /** A body that each writing route takes. */
 const GOOD: Record<string, Json> = {
   'POST /v1/inboxes': { name: 'Support' },
@@ -26,6 +28,9 @@ const GOOD: Record<string, Json> = {
   [`PUT /v1/conversations/${conversation.id}/draft`]: { body: 'Hello' },
   [`PATCH /v1/conversations/${conversation.id}`]: { status: 'resolved' },
   [`PUT /v1/conversations/${conversation.id}/assignee`]: { assignee_id: null, from: null },
+  'POST /v1/saved_replies': { name: 'Refund', body: 'Hello' },
+  [`PATCH /v1/saved_replies/${saved.id}`]: { name: 'Refund' },
+  [`POST /v1/saved_replies/${saved.id}/render`]: { conversation_id: conversation.id },
   [`PATCH /v1/channels/${channel.id}`]: { poll_seconds: 60 },
   [`POST /v1/channels/${channel.id}/reconnect`]: { credentials: {} },
   [`POST /v1/channels/${channel.id}/backfill`]: { days: 7 },

@@ -34,6 +34,18 @@ const PLACES: Record<string, { limit: number; required?: false; send: (text: str
       required: false,
       send: body => api.call('PUT', `/v1/conversations/${conversation.id}/draft`, { body }, { 'if-match': '*' }),
     },
+    'saved reply': {
+      limit: 16_384,
+      send: body => api.call('POST', '/v1/saved_replies', { name: 'Refund', body }),
+    },
+    'name of a saved reply': {
+      limit: 200,
+      send: name => api.call('POST', '/v1/saved_replies', { name, body: 'Hello' }),
+    },
+    shortcut: {
+      limit: 64,
+      send: shortcut => api.call('POST', '/v1/saved_replies', { name: 'Refund', body: 'Hello', shortcut }),
+    },
     'inbox name': { limit: 200, send: name => api.call('POST', '/v1/inboxes', { name }) },
     'user name': { limit: 200, send: name => api.call('POST', '/v1/users', { name, role: 'agent' }) },
     'key name': { limit: 200, send: name => api.call('POST', '/v1/api_keys', { name, role: 'agent' }) },

@@ -11,7 +11,7 @@ export type IdentityProfile = Pick<
 >
 
 /** What a person is called of whom we know neither name nor handle. */
-const NAMELESS = 'Someone'
+export const NAMELESS = 'Someone'
 
 /** Which contact each known account belongs to, by external id. */
 export async function findContactsByIdentity(
@@ -97,4 +97,28 @@ export async function updateIdentityProfiles(trx: Trx, profiles: IdentityProfile
     from changed, lateral (select ctid from contacts
       where id = changed.contact_id and name <> changed.name for update) found
     where c.ctid = found.ctid`.execute(trx)
+}
+
+/** A contact's name with the handle it goes by, on the account that was described last. */
+export async function findContactName(
+  trx: Trx,
+  id: string,
+): Promise<{ name: string; handle: string | null } | undefined> {
+  return trx
+    .selectFrom('contacts')
+    .select(eb => [
+      'name',
+      eb
+        .selectFrom('contact_identities')
+        .select('handle')
+        .whereRef('contact_identities.workspace_id', '=', 'contacts.workspace_id')
+        .whereRef('contact_identities.contact_id', '=', 'contacts.id')
+        .where('handle', 'is not', null)
+        .orderBy('contact_identities.updated_at', 'desc')
+        .orderBy('contact_identities.id')
+        .limit(1)
+        .as('handle'),
+    ])
+    .where('contacts.id', '=', id)
+    .executeTakeFirst()
 }
