@@ -77,7 +77,11 @@ export const savedReplyView = z
   })
   .meta({ id: 'SavedReply' })
 
-export const renderBody = z.strictObject({ conversation_id: id })
+export const renderBody = z.strictObject({
+  conversation_id: id,
+  /** The message to be answered, whose author is `contact`; the latest one of a customer when absent. */
+  in_reply_to: id.optional(),
+})
 
 const variable = z.enum(Object.keys(REPLY_VARIABLES) as [ReplyVariable, ...ReplyVariable[]])
 

@@ -3,6 +3,8 @@ import {
   findContactName,
   findConversation,
   findInbox,
+  findLatestCustomerMessage,
+  findMessage,
   findSavedReply,
   findUser,
   getWorkspace,
@@ -12,29 +14,40 @@ import {
 import { DomainError, firstName, NotFound, plainValue, type ReplyValues, type ReplyVariable } from '@parley/domain'
 import { renderTemplate } from './reply-template.ts'
 
+/** What is about to be answered, and by whom; `user_id` null: by an integration. */
+export type Occasion = { conversation_id: string; in_reply_to?: string | undefined; user_id: string | null }
+
 /**
- * Writes a saved reply out for one conversation and whoever is about to answer it (null: an integration). Stores nothing.
- * @throws NotFound, or DomainError `validation_failed` for an unknown conversation, `conflict` for one in the archive
+ * Writes a saved reply out as an answer to one message, the latest of a customer where none is named. Several customers
+ * may write in a conversation: `contact` is the one who is answered. Stores nothing.
+ * @throws NotFound, or DomainError `validation_failed` for an unknown conversation or message, `conflict` for a reply in
+ *   the archive
  */
 export async function renderSavedReply(
   trx: Trx,
   id: string,
-  conversation_id: string,
-  user_id: string | null,
+  occasion: Occasion,
 ): Promise<{ body: string; missing: ReplyVariable[] }> {
   const reply = await findSavedReply(trx, id)
   if (!reply) throw new NotFound('saved reply')
-  const values = await readValues(trx, conversation_id, user_id)
+  const values = await readValues(trx, occasion)
   if (reply.archived_at) throw new DomainError('conflict', 'This saved reply is in the archive.')
   return renderTemplate(reply.body, values)
 }
 
-async function readValues(trx: Trx, conversation_id: string, user_id: string | null): Promise<ReplyValues> {
+async function readValues(trx: Trx, { conversation_id, in_reply_to, user_id }: Occasion): Promise<ReplyValues> {
   const conversation = await findConversation(trx, conversation_id)
   if (!conversation) {
     throw new DomainError('validation_failed', 'conversation_id names no conversation of this workspace.')
   }
-  const contact = conversation.contact ? await findContactName(trx, conversation.contact.id) : undefined
+  const answered = in_reply_to
+    ? await findMessage(trx, in_reply_to)
+    : await findLatestCustomerMessage(trx, conversation_id)
+  if (in_reply_to && (answered?.conversation_id !== conversation_id || answered.direction !== 'inbound')) {
+    throw new DomainError('validation_failed', 'in_reply_to names no message of a customer in this conversation.')
+  }
+  const contact_id = answered?.contact_id ?? conversation.contact?.id
+  const contact = contact_id ? await findContactName(trx, contact_id) : undefined
   const channel = await findChannel(trx, conversation.channel_id)
   const inbox = await findInbox(trx, conversation.inbox_id)
   const user = user_id ? await findUser(trx, user_id) : undefined

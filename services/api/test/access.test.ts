@@ -193,6 +193,12 @@ t.test('an id of another workspace in a body or a filter is answered like one th
       conversation_id => ({ conversation_id }),
       theirConversation.id,
     ],
+    [
+      'POST',
+      `/v1/saved_replies/${saved.body.id}/render`,
+      in_reply_to => ({ conversation_id: conversation.id, in_reply_to }),
+      theirConversation.messages[0]!,
+    ],
     ['PUT', `${path}/draft`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
     ['POST', `${path}/replies`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
     ['POST', `${path}/replies`, seen_up_to => ({ body: 'a', seen_up_to }), theirConversation.messages[0]!],

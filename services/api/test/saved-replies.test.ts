@@ -1,6 +1,6 @@
 import { has } from '@parley/testing'
 import t from 'tap'
-import { addChannel, addConversation, addKey, type Json, testApi } from './helper.ts'
+import { addChannel, addConversation, addCustomerMessage, addKey, type Json, testApi } from './helper.ts'
 import { changesNothing, isProblem } from './refusals.ts'
 
 const api = await testApi(t)
@@ -99,9 +99,10 @@ t.test('a reply is found by words of its name, shortcut or text, and by its inbo
   for (const text of ['GRÖSSE', 'gro\u0308ße', 'gr_s', '100%', 'mas gröss', 'maße Größe']) {
     t.same(await found(q(text)), [here.id], text)
   }
-  t.same(await found(q('die masse')), [here.id, everywhere.id])
+  const both = [here.id, everywhere.id].sort()
+  t.same(await found(q('die masse')), both)
   for (const text of ['gr%e', '100_', 'grö gru', "'", '\\']) t.same(await found(q(text)), [], text)
-  t.same(await found(`${q('die')}&inbox_id=${inbox.id}`), [here.id, everywhere.id])
+  t.same(await found(`${q('die')}&inbox_id=${inbox.id}`), both)
   t.same(await found(`${q('die')}&inbox_id=${ours.inbox_id}`), [everywhere.id])
   for (const text of ['', '%20', '%00', 'a'.repeat(201)]) {
     isProblem(t, await api.call('GET', `/v1/saved_replies?q=${text}`), 422, 'validation-failed', text.slice(0, 5))
@@ -138,6 +139,22 @@ t.test('what is not known of a customer is missing, and what they call themselve
     values ('${ours.workspace_id}', gen_random_uuid(), '${other.contact_id}', 'x', 'x', '@ana.example', now(), now())`)
   await api.query(`update conversations set subject = 'Order {{ 42 }}' where id = '${other.id}'`)
   t.same((await render(id, other.id)).body, { body: '{{agent.name}}|ana.example|Order {{ 42 }}', missing: [] })
+})
+
+t.test('the customer of a text is the one who is answered', async t => {
+  const thread = await addConversation(api, ours, channel)
+  const other = await addConversation(api, ours, channel)
+  await api.query(`update contacts set name = 'Ben' where id = '${other.contact_id}'`)
+  const place = { conversation_id: thread.id, channel_id: channel.id, contact_id: other.contact_id }
+  const later = new Date(api.clock.now.getTime() + 1000)
+  const answer = await api.db.inWorkspace(ours.workspace_id, trx => addCustomerMessage(trx, place, later))
+  const { id } = (await save({ body: 'Hi {{ contact.first_name }}' })).body
+  const renderFor = (in_reply_to?: string) =>
+    api.call('POST', `/v1/saved_replies/${id}/render`, { conversation_id: thread.id, in_reply_to })
+  t.equal((await renderFor()).body.body, 'Hi Ben', 'whoever wrote last')
+  t.equal((await renderFor(answer)).body.body, 'Hi Ben')
+  t.equal((await renderFor(thread.messages[0])).body.body, 'Hi Ana')
+  isProblem(t, await renderFor(other.messages[0]), 422, 'validation-failed', 'of another conversation')
 })
 
 t.test('a template is refused when it is saved, not when somebody needs it', async t => {

@@ -76,6 +76,8 @@ const mayBreak = (before: string, after: string) =>
 
 const LINE_ENDS = /\r\n|[\n\r\u2028]/g
 const SENTENCE_END = /[.!?…。！？｡؟۔।॥]["'”’»)\]）】」』›]*$/
+// A number in a list, an initial, an abbreviation such as z.B.
+const NO_SENTENCE = /^[\p{Ps}\p{Pi}"']?(?:\p{N}{1,3}|(?:\p{L}\.)*\p{L})\.$/u
 const PUNCTUATION_END = /[\p{Pe}\p{Pf}\p{Po}]$/u
 /** Far more than closing quotes and brackets after one sentence. */
 const TAIL = 8
@@ -86,7 +88,7 @@ function cutBefore(text: string, before: Piece | undefined, piece: Piece): numbe
   const lines = gap.includes('\u2029') ? 2 : (gap.match(LINE_ENDS)?.length ?? 0)
   if (lines > 0) return lines > 1 ? CUT.paragraph : CUT.line
   const tail = text.slice(Math.max(before.start, before.end - TAIL), before.end)
-  if (SENTENCE_END.test(tail)) return CUT.sentence
+  if (SENTENCE_END.test(tail) && !NO_SENTENCE.test(tail)) return CUT.sentence
   return gap !== '' || PUNCTUATION_END.test(tail) ? CUT.word : CUT.character
 }
 

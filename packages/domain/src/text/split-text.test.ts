@@ -34,6 +34,7 @@ test('a cut is made at the best place that costs no more parts', async t => {
     ['「本日」「明日」「明後日」', 5, ['「本日」', '「明日」', '「明後日」']],
     ['日本、中国、韓国', 5, ['日本、', '中国、韓国']],
     ['สวัสดี\u200bครับ', 5, ['สวัสดี', 'ครับ']],
+    ['Open the lid, e.g. with a J. Doe 2. Close it', 34, ['Open the lid, e.g. with a J. Doe', '2. Close it']],
     ['one\u2029two', 4, ['one', 'two']],
     ['a\n\n\nb\r\nc', 3, ['a', 'b\r\nc']],
   ]

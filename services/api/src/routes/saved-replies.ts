@@ -150,9 +150,7 @@ export const savedReplyRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     request => {
       const { workspace_id, user_id } = request.credential
-      return db.inWorkspace(workspace_id, trx =>
-        renderSavedReply(trx, request.params.id, request.body.conversation_id, user_id),
-      )
+      return db.inWorkspace(workspace_id, trx => renderSavedReply(trx, request.params.id, { ...request.body, user_id }))
     },
   )
 }
