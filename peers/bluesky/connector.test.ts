@@ -1,4 +1,5 @@
 import type { AppBskyRichtextFacet } from '@atproto/api'
+import { newId } from '@parley/db'
 import t, { type Test, test } from 'tap'
 import { blueskyConnector } from '../../packages/connectors/src/bluesky/index.ts'
 import type { ConnectedChannel, ConnectorContext, OutgoingReply } from '../../packages/connectors/src/connector.ts'
@@ -60,7 +61,7 @@ async function receive(t: Test, ref: PostRef) {
 function replyTo({ external_id, thread_key, reply_context }: Found['message'], text: string): OutgoingReply {
   const in_reply_to = { external_id, reply_context, visibility: 'public' as const, from_us: false }
   return {
-    message_id: text,
+    message_id: newId(new Date()),
     text,
     visibility: 'public',
     thread_key,

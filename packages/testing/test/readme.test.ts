@@ -29,6 +29,7 @@ t.test('every link in the documents leads somewhere', async t => {
     'docs/attachments.md',
     'docs/decisions/README.md',
   ]
+  for (const name of readdirSync(`${ROOT}docs/channels`)) documents.push(`docs/channels/${name}`)
   for (const document of documents) {
     const text = readFileSync(ROOT + document, 'utf8')
     for (const [, target] of text.matchAll(/\]\((?!https?:)([^)#]+)/g)) {

@@ -1,0 +1,158 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { type Connector, connectorFor } from '@parley/connectors'
+import { CHANNEL_KINDS, type ChannelCapabilities } from '@parley/domain'
+import { connectedChannel, connectorContext } from '@parley/testing'
+import t, { type Test } from 'tap'
+import { addConversation, BEARER_SECRET, type Json, SIGNING_SECRET, type TestApi, testApi } from './helper.ts'
+
+const FOLDER = new URL('../../../docs/channels/', import.meta.url)
+const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8')
+
+const REPEATS: Record<ChannelCapabilities['idempotency'], string> = {
+  chosen_key: 'the same post',
+  header_key: 'the same post, for a time',
+  look_up: 'another reply',
+  none: 'another reply',
+}
+
+/** The row of a kind in the table of kinds, as its connector would write it. */
+function rowOf(connector: Connector): string {
+  const { kind, settingsSchema } = connector
+  const settings = settingsSchema.safeParse({}).data ?? {}
+  const can = connector.capabilities({ settings, network_facts: {} })
+  const ways = [connector.receive && 'webhook', connector.poll && 'polling', connector.listen && 'listening']
+  const characters = can.text.max_characters === null ? [] : [`${can.text.max_characters} characters`]
+  const { attachments: files } = can
+  const cells = [
+    `[\`${kind}\`](${kind}.md)`,
+    ways.filter(Boolean).join(', '),
+    [...characters, `${can.text.max_bytes} bytes`].join(', '),
+    can.visibilities.join(', '),
+    files ? `${files.max_count} of ${files.max_bytes} bytes: ${files.media_types.join(', ')}` : '–',
+    can.actions.join(', ') || '–',
+    REPEATS[can.idempotency],
+    can.reply_window_seconds === null ? 'for ever' : `${can.reply_window_seconds} s`,
+  ]
+  return `| ${cells.join(' | ')} |`
+}
+
+t.test('the table of kinds says what the connectors say', async t => {
+  const rows = read('README.md')
+    .split('\n')
+    .filter(line => line.startsWith('| [`'))
+  t.same(
+    rows,
+    CHANNEL_KINDS.map(kind => rowOf(connectorFor(kind))),
+  )
+})
+
+t.test('every kind has a page that names each of its settings and credentials', async t => {
+  const pages = readdirSync(FOLDER)
+  for (const kind of CHANNEL_KINDS) {
+    if (!t.ok(pages.includes(`${kind}.md`), kind)) continue
+    const page = read(`${kind}.md`)
+    const { settingsSchema, credentialsSchema } = connectorFor(kind)
+    for (const schema of [settingsSchema, credentialsSchema]) {
+      const { shape = {} } = schema as unknown as { shape?: Record<string, unknown> }
+      for (const field of Object.keys(shape)) t.match(page, field, `${kind}: ${field}`)
+    }
+  }
+})
+
+type Example = { method: string; path: string; headers: Record<string, string>; status: number; body: string }
+
+/** The requests of a page, in their order: first line, headers, the status that answers it, and the body. */
+function examplesOf(page: string): Example[] {
+  return [...page.matchAll(/^```http\n([\s\S]*?)^```/gm)].map(([, block]) => {
+    const [head = '', body = ''] = block!.split(/\n\n([\s\S]*)/)
+    const [request = '', ...lines] = head.trim().split('\n')
+    const [method = '', path = ''] = request.split(' ')
+    const status = Number(/^# answers (\d{3})$/m.exec(head)?.[1])
+    const given = lines.filter(line => !line.startsWith('#')).map(line => line.split(': ') as [string, string])
+    return { method, path, headers: Object.fromEntries(given), status, body }
+  })
+}
+
+/** Runs the requests of a page, one after the other; what is in braces is filled in. */
+async function follow(t: Test, api: TestApi, page: string, values: Record<string, string>, before: Json = {}) {
+  const filled = (text: string) => text.replaceAll(/\{(\w+)\}/g, (all, name) => values[name] ?? all)
+  const examples = examplesOf(read(page))
+  t.ok(examples.length >= 2)
+  const answers: Json[] = []
+  for (const { method, path, headers, status, body } of examples) {
+    await before[path]?.()
+    const given = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, filled(value)]))
+    const answer = await api.call(method, filled(path), body ? filled(body) : undefined, given)
+    t.equal(answer.status, status, `${page}: ${method} ${path}: ${answer.text.slice(0, 300)}`)
+    if (method === 'POST' && path === '/v1/channels') values.channel_id = answer.body.id
+    answers.push(answer.body)
+  }
+  return answers
+}
+
+t.test('the requests of the page about Bluesky are answered as it says', async t => {
+  const api = await testApi(t)
+  const session = { did: 'did:plc:brand', handle: 'brand.example.com', accessJwt: 'a', refreshJwt: 'r' }
+  const asked: string[] = []
+  api.ctx.fetch = async input => {
+    asked.push(String(input))
+    return Response.json({ ...session, active: true })
+  }
+  const [, tried] = await follow(t, api, 'bluesky.md', { inbox_id: api.ours.inbox_id })
+  t.ok(asked.every(url => url.startsWith('https://bsky.social/')))
+  const named = [...read('bluesky.md').matchAll(/^\| `(\w+)` \| /gm)].map(match => match[1])
+  for (const { name } of tried.checks) t.ok(named.includes(name), `the check ${name} is explained`)
+})
+
+t.test('the requests of the page about generic channels are answered as it says', async t => {
+  const api = await testApi(t)
+  const { inbox_id } = api.ours
+  api.clock.now = new Date('2026-11-22T12:00:00Z')
+  const values: Record<string, string> = { inbox_id, bearer_secret: BEARER_SECRET }
+  const connect = async () => {
+    const credentials = { signing_secrets: [SIGNING_SECRET], bearer_secret: BEARER_SECRET }
+    const body = { kind: 'generic', name: 'Shop', inbox_id, credentials }
+    values.channel_id = (await api.call('POST', '/v1/channels', body)).body.id
+  }
+  let queue: (() => Promise<void>) | undefined = async () => {
+    await connect()
+    const conversation = await addConversation(api, api.ours, { id: values.channel_id! })
+    const headers = { 'idempotency-key': 'the-reply-of-the-page' }
+    const path = `/v1/conversations/${conversation.id}/replies`
+    values.message_id = (await api.call('POST', path, { body: 'We are sending you a new one.' }, headers)).body.id
+    queue = undefined
+  }
+  let believed = false
+  const before = {
+    // Made with a signing secret alone, the channel of the page believes no bearer.
+    '/hooks/{channel_id}': async () => {
+      if (!believed) await connect()
+      believed = true
+    },
+    '/v1/channels/{channel_id}/outbox': () => queue?.(),
+  }
+  const answers = await follow(t, api, 'generic.md', values, before)
+  t.match(answers[0].generated_credentials, { signing_secrets: [/^whsec_/] })
+  t.match(
+    answers.filter(answer => 'accepted' in answer),
+    [
+      { accepted: 1, rejected: [] },
+      { accepted: 2, rejected: [] },
+    ],
+  )
+  t.match(answers.at(-2).data, [{ message_id: values.message_id, text: 'We are sending you a new one.' }])
+  t.match(answers.at(-1), { state: 'sent', external_id: 'answer-1' })
+})
+
+t.test('the body of a reply is the one that the page shows', async t => {
+  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(read('generic.md')) ?? []
+  const shown = JSON.parse(json)
+  const { message_id, thread_id: thread_key, in_reply_to: external_id, text, visibility } = shown.data
+  const now = new Date(shown.timestamp)
+  const in_reply_to = { external_id, reply_context: null, visibility, from_us: false }
+  const reply = { message_id, text, visibility, thread_key, queued_at: now, in_reply_to, attachments: [] }
+  const { prepare } = connectorFor('generic')
+  const prepared = await prepare!(connectedChannel(), reply, connectorContext({ now: () => now }))
+  t.match(JSON.parse(prepared.body as string), shown)
+  t.equal(prepared.webhook_id, message_id)
+})
