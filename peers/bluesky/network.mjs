@@ -19,7 +19,6 @@ Starts the network on loopback and prints one line of JSON when it is ready:
   --help         this text
 
 POST <control_url>/flush answers 204 once everything written so far is visible in the AppView.
-POST <control_url>/move?did=<did>&url=<url> makes an account's DID document name that address as its server.
 It ends on SIGTERM, on SIGINT, and when its standard input closes: keep that open.
 `
 
@@ -105,10 +104,8 @@ async function startNetwork() {
   mockNetworkUtilities(pds, bsky)
 
   const control = createServer((request, response) => {
-    const { pathname, searchParams } = new URL(request.url, 'http://control')
-    const work = { '/flush': () => flush(pds, bsky), '/move': () => move(pds, searchParams) }[pathname]
-    if (request.method !== 'POST' || !work) return response.writeHead(404).end()
-    work().then(
+    if (request.method !== 'POST' || request.url !== '/flush') return response.writeHead(404).end()
+    flush(pds, bsky).then(
       () => response.writeHead(204).end(),
       error => response.writeHead(500).end(String(error)),
     )
@@ -130,13 +127,6 @@ async function flush(pds, bsky) {
     if (Date.now() > deadline) throw new Error(`The AppView is at ${read}, the PDS at ${written}`)
     await new Promise(resolve => setTimeout(resolve, 5))
   }
-}
-
-/** The server stays where it is: what stands at the new address has to pass on to it. */
-async function move(pds, params) {
-  const did = params.get('did')
-  await pds.ctx.plcClient.updatePds(did, pds.ctx.plcRotationKey, params.get('url'))
-  await pds.ctx.idResolver.did.resolve(did, true)
 }
 
 /** The AppView must know the PDS's port before the PDS is there. */

@@ -18,8 +18,6 @@ export type Network = {
   bsky_url: string
   /** Resolves once everything written so far is visible in the AppView. */
   flush: () => Promise<void>
-  /** Makes an account's DID document name another address as its server. */
-  move: (did: string, url: string) => Promise<void>
   /** Ends the servers and waits for them. */
   stop: () => Promise<void>
 }
@@ -61,11 +59,9 @@ export async function startNetwork(options: NetworkOptions): Promise<Network> {
     throw new Error(`The Bluesky network did not start. Is it installed (npm ci in peers/bluesky)?\n${errors}`)
   }
   const { pds_url, plc_url, bsky_url, control_url } = JSON.parse(first[0]) as Record<string, string>
-  const command = async (name: string, params: Record<string, string> = {}) => {
-    const response = await fetch(`${control_url}/${name}?${new URLSearchParams(params)}`, { method: 'POST' })
-    if (!response.ok) throw new Error(`${name}: ${await response.text()}`)
+  const flush = async () => {
+    const response = await fetch(`${control_url}/flush`, { method: 'POST' })
+    if (!response.ok) throw new Error(`flush: ${await response.text()}`)
   }
-  const flush = () => command('flush')
-  const move = (did: string, url: string) => command('move', { did, url })
-  return { pds_url: pds_url!, plc_url: plc_url!, bsky_url: bsky_url!, flush, move, stop }
+  return { pds_url: pds_url!, plc_url: plc_url!, bsky_url: bsky_url!, flush, stop }
 }
