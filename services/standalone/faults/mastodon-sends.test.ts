@@ -29,7 +29,7 @@ await scenario(
       const queued = await admin.post(
         `/v1/conversations/${id}/replies`,
         { body },
-        { 'idempotency-key': `lost-${index}` },
+        { 'idempotency-key': `lost-answer-${index}` },
       )
       t.equal(queued.status, 202, JSON.stringify(queued.body))
       const sent = await until(
@@ -62,7 +62,7 @@ await scenario(t, 'mastodon-killed-senders', 'workers killed while they send lea
   for (const [index, step] of steps.entries()) {
     const body = `Step ${index}`
     await network.misbehave([{ ...step, times: 1 }])
-    await admin.post(`/v1/conversations/${id}/replies`, { body }, { 'idempotency-key': `step-${index}` })
+    await admin.post(`/v1/conversations/${id}/replies`, { body }, { 'idempotency-key': `killed-step-${index}` })
     const calls = () => network.record().filter(entry => entry.kind === 'call' && entry.fault !== null).length
     const before = calls()
     const worker = openWorker()
