@@ -144,6 +144,28 @@ test('a thread that cannot be looked up holds nothing up for ever', async t => {
   t.equal(seen.size, 3)
 })
 
+test('a server that is slow to tell threads is read in several steps, each thread looked up once', async t => {
+  const { network, channel } = await openBrand(t)
+  const answer = async (number: number) => {
+    const root = await network.post('brand', { text: `Post ${number}` })
+    await network.post('ana@remote.example', { text: `@brand ${number}`, in_reply_to_id: root })
+  }
+  let elapsedMs = 0
+  const context = contextAt(() => {
+    elapsedMs += 5_000
+    return new Date(Date.now() + elapsedMs)
+  })
+  for (let number = 1; number <= 8; number += 1) await answer(number)
+  const first = await pollAll(channel, null, context)
+  for (let number = 9; number <= 16; number += 1) await answer(number)
+  const second = await pollAll(channel, first.cursor, context)
+  t.ok(first.pages > 2 && second.pages > 2, `${first.pages} and ${second.pages} pages`)
+  const keys = [...first.events, ...second.events].map(({ dedup_key }) => dedup_key)
+  t.equal(new Set(keys).size, 16)
+  const lookUps = network.record().filter(entry => entry.kind === 'call' && entry.call.endsWith('/context'))
+  t.equal(lookUps.length, 16)
+})
+
 test('a limit is waited for until its instant, and pages of HTML are an outage', async t => {
   const { network, channel } = await openBrand(t)
   const { cursor } = await pollAll(channel, null)

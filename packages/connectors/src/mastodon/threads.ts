@@ -55,10 +55,14 @@ export async function placeAll(
     done,
     ...rest,
   })
+  let placedNow = 0
   for (const [done, notification] of oldestFirst.entries()) {
-    // One at least, so that even a slow server is read to its end.
-    if (done > 0 && placing.context.now().getTime() >= until) return placed(done, { stuck: null })
     if (!isForTheInbox(notification)) continue
+    if (!isKnown(notification, known)) {
+      // One at least, so that even a slow server is read to its end.
+      if (placedNow > 0 && placing.context.now().getTime() >= until) return placed(done, { stuck: null })
+      placedNow += 1
+    }
     const id = notification.place?.id ?? ''
     const failures = before.stuck?.id === id ? before.stuck.failures : 0
     try {
@@ -73,6 +77,12 @@ export async function placeAll(
     }
   }
   return placed(oldestFirst.length, { stuck: null })
+}
+
+/** Placed already: its page is read again where there was no time for all of it. */
+function isKnown({ status }: Notification, known: KnownPost[]): boolean {
+  const { data } = statusEntity.safeParse(status)
+  return data !== undefined && known.some(({ id }) => id === data.id)
 }
 
 async function place(placing: Placing, { type, status }: Notification, known: KnownPost[], blindly: boolean) {
@@ -111,7 +121,8 @@ async function findThread(
   if (!parent_id) return { root: status.id, root_is_ours: status.account.id === our_id, parent_is_ours: false }
   // Of self-replies the network tells the account that began them.
   const told = status.in_reply_to_account_id === our_id
-  const parent = known.find(({ id }) => id === parent_id)
+  // Itself first: its page may be read again.
+  const parent = known.find(({ id }) => id === status.id) ?? known.find(({ id }) => id === parent_id)
   if (parent) return { root: parent.root, root_is_ours: parent.root_is_ours, parent_is_ours: told }
   const fallback = { root: parent_id, root_is_ours: told, parent_is_ours: told }
   if (blindly) return fallback
