@@ -85,7 +85,7 @@ export type ResolvedHost = { address: string; is_private: boolean }
 export function createEgressResolver(allowPrivate: string[], resolver: Resolver = systemResolver) {
   const allowed = allowListOf(allowPrivate)
   return async (host: string): Promise<ResolvedHost> => {
-    const name = host.replace(/\.+$/, '')
+    const name = host.toLowerCase().replace(/\.+$/, '')
     if (!isIP(name) && allowed.empty && (LOCAL_NAMES.test(name) || !name.includes('.'))) throw new EgressBlocked()
     const addresses = await new Promise<LookupAddress[]>((resolve, reject) => {
       resolver(name, { all: true }, (error, found) => (error ? reject(error) : resolve(found)))

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { type Test, test } from 'tap'
-import { createEgressFetch, EgressBlocked, type Resolver, refuseTarget } from '../src/egress.ts'
+import { createEgressFetch, createEgressResolver, EgressBlocked, type Resolver, refuseTarget } from '../src/egress.ts'
 
 const fetchPublic = createEgressFetch([])
 const resolving =
@@ -309,4 +309,19 @@ test('an answer is otherwise handed over as it came', async t => {
   t.equal(await response.text(), body)
   const empty = await startServer(t, (_, answer) => answer.writeHead(204).end())
   t.equal((await createEgressFetch(['127.0.0.1/32'])(empty.url)).status, 204)
+})
+
+test('a host that is not called by HTTP is resolved by the same rules', async t => {
+  const resolve = (allowed: string[], ...addresses: string[]) => createEgressResolver(allowed, resolving(...addresses))
+  t.same(await resolve([], '8.8.8.8')('mail.brand.example.'), { address: '8.8.8.8', is_private: false })
+  for (const address of [...V4, ...V6].filter(address => !PUBLIC_V6.has(address))) {
+    await t.rejects(resolve([], address)('mail.brand.example'), EgressBlocked, address)
+    await t.rejects(resolve([], '8.8.8.8', address)('mail.brand.example'), EgressBlocked, `beside ${address}`)
+  }
+  for (const host of LOCAL_NAMES) await t.rejects(resolve([], '8.8.8.8')(host), EgressBlocked, host)
+  const allowed = ['10.0.0.0/8']
+  t.same(await resolve(allowed, '10.1.2.3')('mail'), { address: '10.1.2.3', is_private: true })
+  t.same(await resolve(allowed, '8.8.8.8')('mail.brand.example'), { address: '8.8.8.8', is_private: false })
+  t.same(await resolve(allowed, '10.1.2.3', '8.8.8.8')('x.example'), { address: '10.1.2.3', is_private: false }, 'both')
+  await t.rejects(resolve(allowed, '192.168.1.1')('mail'), EgressBlocked)
 })

@@ -35,6 +35,9 @@ export class SmtpFailure extends Error {
   }
 }
 
+// nodemailer replaces a method called XOAUTH2 by PLAIN where it is not to fetch the tokens itself.
+const BEARER = 'BEARER'
+
 type Secret = { user: string; pass: string; is_token: boolean }
 
 export type OpenSmtp = {
@@ -65,7 +68,7 @@ export async function withSmtp<T>(
       connectionTimeout: CONNECT_TIMEOUT_MS,
       greetingTimeout: CONNECT_TIMEOUT_MS,
       socketTimeout: SILENCE_TIMEOUT_MS,
-      ...(secret.is_token ? { customAuth: { XOAUTH2: bearer(secret) } } : {}),
+      ...(secret.is_token ? { customAuth: { [BEARER]: bearer(secret) } } : {}),
     })
     const abort = () => connection.close()
     context.signal.addEventListener('abort', abort, { once: true })
@@ -118,8 +121,7 @@ async function session<T>(
   await step(done => connection.connect(error => done(error ?? null)))
   const greeting = connection.lastServerResponse || ''
   const maxBytes = Number(/^250[ -]SIZE (\d+)/im.exec(greeting)?.[1]) || null
-  // With a token the handler of XOAUTH2 has it; the field may not be empty.
-  const auth = { user, pass, credentials: { user, pass }, ...(is_token ? { method: 'XOAUTH2' } : {}) }
+  const auth = { user, pass, credentials: { user, pass }, ...(is_token ? { method: BEARER } : {}) }
   await step(done => connection.login(auth, error => done(error)))
   return work({
     maxBytes,
