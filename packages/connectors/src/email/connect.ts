@@ -38,3 +38,8 @@ export async function targetOf(
     throw new NetworkUnavailable(`The ${protocol} server ${host} cannot be called: ${why}.`, null, { cause: error })
   }
 }
+
+/** @throws NetworkUnavailable when the time for the call is over: nobody is connected to any more */
+export function assertNotAborted({ signal }: ConnectorContext): void {
+  if (signal.aborted) throw new NetworkUnavailable('The mail servers did not answer in time.', null)
+}

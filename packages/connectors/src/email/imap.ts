@@ -2,7 +2,7 @@ import { ImapFlow, type MailboxObject } from 'imapflow'
 import type { ConnectedChannel, ConnectorContext } from '../connector.ts'
 import { ChannelAuthError, NetworkUnavailable } from '../errors.ts'
 import { accessToken } from './access-token.ts'
-import { targetOf } from './connect.ts'
+import { assertNotAborted, targetOf } from './connect.ts'
 import { accountOf } from './settings.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
@@ -28,7 +28,7 @@ export async function withImap<T>(
   const { settings, login } = accountOf(channel)
   const target = await targetOf('IMAP', settings.imap, context)
   const open = async (auth: { user: string; pass?: string; accessToken?: string }) => {
-    context.signal.throwIfAborted()
+    assertNotAborted(context)
     const { host, port, secure, servername, must_encrypt } = target
     const client = new ImapFlow({
       host,

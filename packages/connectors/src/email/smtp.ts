@@ -4,7 +4,7 @@ import type { ConnectedChannel, ConnectorContext } from '../connector.ts'
 import { TooLate } from '../errors.ts'
 import { accessToken } from './access-token.ts'
 import { domainOf } from './addresses.ts'
-import { targetOf } from './connect.ts'
+import { assertNotAborted, targetOf } from './connect.ts'
 import { accountOf } from './settings.ts'
 
 const CONNECT_TIMEOUT_MS = 8_000
@@ -117,7 +117,7 @@ async function session<T>(
     })
   // What comes when nobody waits any more.
   connection.on('error', () => {})
-  context.signal.throwIfAborted()
+  assertNotAborted(context)
   await step(done => connection.connect(error => done(error ?? null)))
   const greeting = connection.lastServerResponse || ''
   const maxBytes = Number(/^250[ -]SIZE (\d+)/im.exec(greeting)?.[1]) || null

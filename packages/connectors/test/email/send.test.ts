@@ -217,3 +217,16 @@ t.test('a server outside what may be called is not called', async t => {
   )
   t.equal(mails.length, 0)
 })
+
+t.test('nothing is begun once the time for it is over', async t => {
+  const { mails, smtp } = await mailServer(t)
+  const channel = channelOf(smtp)
+  const prepared = await emailConnector.prepare!(channel, reply(), context)
+  const over = connectorContext({ now: () => NOW, signal: AbortSignal.abort() })
+  has(t, await emailConnector.send!(channel, prepared, over), { outcome: 'retry' })
+  await t.rejects(emailConnector.identify!(channel, over), { name: 'NetworkUnavailable' })
+  const hanging = await mailServer(t, { EHLO: () => ' ' })
+  const soon = connectorContext({ now: () => NOW, signal: AbortSignal.timeout(200) })
+  has(t, await emailConnector.send!(channelOf(hanging.smtp), prepared, soon), { outcome: 'retry' })
+  t.equal(mails.length, 0)
+})
