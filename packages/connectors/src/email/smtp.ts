@@ -73,10 +73,14 @@ export async function withSmtp<T>(
     const abort = () => connection.close()
     context.signal.addEventListener('abort', abort, { once: true })
     try {
-      return await session(connection, secret, context, work)
+      const result = await session(connection, secret, context, work)
+      connection.quit()
+      return result
+    } catch (error) {
+      connection.close()
+      throw error
     } finally {
       context.signal.removeEventListener('abort', abort)
-      connection.quit()
     }
   }
   if ('password' in login) {
