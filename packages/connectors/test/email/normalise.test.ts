@@ -56,7 +56,7 @@ t.test('what a mail repeats is folded away, and nothing is lost', async t => {
 
   const german = await message('outlook-german')
   t.equal(german.text, 'Danke sehr!')
-  t.match(german.quoted_text, /^Von: Brand[\s\S]*Bitte entkalken\.$/)
+  t.match(german.quoted_text, /^Von: Brand[\s\S]*2. März 2026[\s\S]*Bitte entkalken\.$/)
 
   const between = await message('inline-answers')
   t.match(
