@@ -23,6 +23,7 @@ import {
 } from '@parley/db'
 import { addressConversations } from './address-conversations.ts'
 import { answerNatively } from './answer-natively.ts'
+import { applyBounces } from './apply-bounces.ts'
 import { applyDeletions } from './apply-deletions.ts'
 import { changeOf, supersededVersions, updatedEvent } from './change-message.ts'
 import { type MessageRow, messageRow, receivedEvents } from './message-row.ts'
@@ -35,6 +36,7 @@ import {
   type NormalisedEvent,
   readArrivals,
   readAuthors,
+  readBounces,
   readClosed,
   readDeletions,
 } from './read-batch.ts'
@@ -61,6 +63,7 @@ export async function applyInbound(
   await insertTombstones(trx, deletions)
   const { events, described } = await applyMessages(trx, channel, batch, nextNumber, now)
   events.push(...(await applyDeletions(trx, channel, deletions, now)))
+  await applyBounces(trx, channel, readBounces(batch), now)
   await Promise.all([
     appendEvents(trx, events),
     closeInboundEvents(trx, channel.id, readClosed(batch), now),

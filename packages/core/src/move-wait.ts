@@ -3,7 +3,8 @@ import { SYSTEM } from '@parley/domain'
 import { dueOfClock } from './sla-promise.ts'
 
 /**
- * Lets an open wait begin at another message: an older one arrived late, or the one that opened it was deleted.
+ * Lets an open wait begin at another message: an older one arrived late, the one that opened it was deleted, or the answer
+ * to an older one came back.
  * Its running clock follows under the promise it was started with; a breach that is recorded stays.
  */
 export async function moveWait(
@@ -11,7 +12,7 @@ export async function moveWait(
   wait: Wait,
   message_id: string,
   opened_at: Date,
-  reason: 'older_message' | 'customer_deleted',
+  reason: 'older_message' | 'customer_deleted' | 'reply_bounced',
   now: Date,
 ): Promise<NewEvent[]> {
   await setWaitOpening(trx, wait.id, opened_at, message_id)

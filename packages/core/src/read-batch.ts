@@ -1,4 +1,4 @@
-import type { ConnectorEvent, ConnectorMessage } from '@parley/contracts'
+import type { ConnectorBounce, ConnectorEvent, ConnectorMessage } from '@parley/contracts'
 import type { ClosedEvent, Deletion, PendingEvent } from '@parley/db'
 import { boundedKey } from './bounded-key.ts'
 import type { DescribedAuthor } from './resolve-contacts.ts'
@@ -93,6 +93,11 @@ export function readAuthors(batch: NormalisedEvent[]): DescribedAuthor[] {
       ? [{ author: event.author, version_at: new Date(event.version_at) }]
       : [],
   )
+}
+
+/** What of ours came back, in the order in which it is told. */
+export function readBounces(batch: NormalisedEvent[]): ConnectorBounce[] {
+  return batch.flatMap(({ event }) => (event.type === 'bounce' ? [event] : []))
 }
 
 /** One deletion per message of the batch, the earliest: a message is deleted once. */

@@ -216,6 +216,26 @@ export async function findNextQueued(trx: Trx, conversation_id: string): Promise
   return row?.id
 }
 
+/** A reply of ours by its id on the network, or by its own where the network carries one along. */
+export async function findBouncedReply(
+  trx: Trx,
+  channel_id: string,
+  known: { external_id: string | null; id: string | null },
+): Promise<Message | undefined> {
+  const { external_id, id } = known
+  if (!external_id && !id) return undefined
+  return trx
+    .selectFrom('messages')
+    .selectAll()
+    .where('channel_id', '=', channel_id)
+    .where('direction', '=', 'outbound')
+    .where(eb =>
+      eb.or([...(external_id ? [eb('external_id', '=', external_id)] : []), ...(id ? [eb('id', '=', id)] : [])]),
+    )
+    .limit(1)
+    .executeTakeFirst()
+}
+
 /** The message that has this network id in the channel, locked. */
 export async function lockMessageByExternalId(
   trx: Trx,

@@ -25,6 +25,17 @@ export async function updateClock(trx: Trx, id: string, change: Updateable<SlaCl
   return trx.updateTable('sla_clocks').set(change).where('id', '=', id).returningAll().executeTakeFirstOrThrow()
 }
 
+/** Lets the clock run again that a message had stopped, under the same promise; undefined when none was. */
+export async function resumeClockOf(trx: Trx, wait_id: string, message_id: string): Promise<SlaClock | undefined> {
+  return trx
+    .updateTable('sla_clocks')
+    .set({ state: 'running', fulfilled_at: null, fulfilled_by_message_id: null })
+    .where('wait_id', '=', wait_id)
+    .where('fulfilled_by_message_id', '=', message_id)
+    .returningAll()
+    .executeTakeFirst()
+}
+
 export async function listClocks(trx: Trx, conversation_id: string): Promise<SlaClock[]> {
   return trx
     .selectFrom('sla_clocks')

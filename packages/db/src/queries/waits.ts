@@ -61,10 +61,32 @@ export async function findLastAnswerWrittenAt(trx: Trx, key: WaitKey): Promise<D
   return row?.written_at ?? null
 }
 
+/** Locks the wait that a message has ended. */
+export async function lockWaitEndedBy(trx: Trx, message_id: string): Promise<Wait | undefined> {
+  return trx
+    .selectFrom('waits')
+    .selectAll()
+    .where('conversation_id', '=', eb =>
+      eb.selectFrom('messages').select('messages.conversation_id').where('messages.id', '=', message_id),
+    )
+    .where('closed_by_message_id', '=', message_id)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/** Lets a wait that was ended go on as if it had not been. */
+export async function openWaitAgain(trx: Trx, wait_id: string): Promise<void> {
+  await trx
+    .updateTable('waits')
+    .set({ closed_at: null, closed_by_message_id: null })
+    .where('id', '=', wait_id)
+    .execute()
+}
+
 export async function closeWait(
   trx: Trx,
   wait_id: string,
-  closed: { closed_at: Date; closed_by_message_id?: string; cancelled_reason?: string },
+  closed: { closed_at: Date; closed_by_message_id?: string | null; cancelled_reason?: string },
 ): Promise<void> {
   await trx.updateTable('waits').set(closed).where('id', '=', wait_id).execute()
 }

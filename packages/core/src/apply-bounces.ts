@@ -1,0 +1,59 @@
+import type { ConnectorBounce } from '@parley/contracts'
+import {
+  appendEvents,
+  type Channel,
+  closeOpenAttempt,
+  findBouncedReply,
+  findWaitingSince,
+  lockConversation,
+  lockMessage,
+  type NewEvent,
+  type Trx,
+  updateConversation,
+  updateMessage,
+} from '@parley/db'
+import { SYSTEM } from '@parley/domain'
+import { boundedKey } from './bounded-key.ts'
+import { reopenWait } from './reopen-wait.ts'
+import { storableText } from './storable-text.ts'
+
+/**
+ * What we sent came back. A reply that will not arrive was no answer: it is rejected, and its customer waits as if it had
+ * never been sent. A delay is only told. Told again, nothing changes; a bounce of what we do not know is left alone.
+ */
+export async function applyBounces(trx: Trx, channel: Channel, bounces: ConnectorBounce[], now: Date): Promise<void> {
+  for (const bounce of bounces) {
+    const external_id = bounce.external_id && boundedKey(bounce.external_id)
+    const found = await findBouncedReply(trx, channel.id, { external_id, id: bounce.send_token })
+    if (!found) continue
+    const conversation = (await lockConversation(trx, found.conversation_id))!
+    const message = (await lockMessage(trx, found.id))!
+    const { permanent, recipient } = bounce
+    const reason = storableText(bounce.reason)
+    const event = { at: now, actor: SYSTEM, conversation_id: conversation.id }
+    const events: NewEvent[] = [
+      { ...event, type: 'reply.bounced', data: { message_id: message.id, permanent, recipient, reason } },
+    ]
+    if (!permanent) {
+      await appendEvents(trx, events)
+      continue
+    }
+    if (message.state === 'rejected' || message.state === 'cancelled') continue
+    await closeOpenAttempt(trx, message.id, { finished_at: now, outcome: 'rejected', reason })
+    await updateMessage(trx, message.id, { state: 'rejected', state_reason: reason, next_attempt_at: null })
+    events.push(...(await reopenWait(trx, message.id, now)))
+    const waiting_since = await findWaitingSince(trx, conversation.id)
+    const { status } = conversation
+    await updateConversation(trx, conversation.id, {
+      status: 'open',
+      waiting_since,
+      resolved_at: null,
+      updated_at: now,
+    })
+    if (status !== 'open') {
+      const type = status === 'resolved' ? 'conversation.reopened' : 'conversation.updated'
+      events.push({ ...event, type, data: { status: 'open' }, previous: { status } })
+    }
+    await appendEvents(trx, events)
+  }
+}

@@ -1,0 +1,35 @@
+import {
+  closeWait,
+  lockOpenWait,
+  lockWaitEndedBy,
+  type NewEvent,
+  openWaitAgain,
+  resumeClockOf,
+  type Trx,
+} from '@parley/db'
+import { SYSTEM } from '@parley/domain'
+import { moveWait } from './move-wait.ts'
+
+/**
+ * Lets the customer whom a reply had answered wait from where they began: it did not reach them. Where they have written
+ * since, that wait begins as early instead. A breach that is recorded stays.
+ */
+export async function reopenWait(trx: Trx, reply_id: string, now: Date): Promise<NewEvent[]> {
+  const ended = await lockWaitEndedBy(trx, reply_id)
+  if (!ended) return []
+  const { conversation_id, contact_id, opened_at, opened_by_message_id } = ended
+  const later = await lockOpenWait(trx, { conversation_id, contact_id })
+  if (later) {
+    await closeWait(trx, ended.id, {
+      closed_at: ended.closed_at!,
+      closed_by_message_id: null,
+      cancelled_reason: 'reply_bounced',
+    })
+    return moveWait(trx, later, opened_by_message_id, opened_at, 'reply_bounced', now)
+  }
+  await openWaitAgain(trx, ended.id)
+  const clock = await resumeClockOf(trx, ended.id, reply_id)
+  if (!clock) return []
+  const data = { clock_id: clock.id, metric: clock.metric, reason: 'reply_bounced', due_at: clock.due_at }
+  return [{ type: 'sla.retargeted', at: now, actor: SYSTEM, conversation_id, data }]
+}
