@@ -194,6 +194,11 @@ export interface Connector {
   /** Describes one stored event in Parley's words. Pure. Throws MalformedPayload. */
   normalise(channel: Pick<ConnectedChannel, 'external_id'>, payload: unknown, received_at: Date): ConnectorEvent
 
+  /**
+   * What the network will count of an answer with this text: it and whatever goes out with it, such as the names it has to
+   * mention. Pure. Absent where that is the text alone.
+   */
+  countedText?(text: string, in_reply_to: NetworkMessage): string
   /** True where replies are not sent but wait in the outbox until an integration fetches them. */
   pulled?(channel: Pick<ConnectedChannel, 'settings'>): boolean
   /**

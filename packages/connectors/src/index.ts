@@ -1,5 +1,6 @@
 export * from './connector.ts'
 export { createEgressFetch, createEgressResolver, EgressBlocked, type ResolvedHost, refuseTarget } from './egress.ts'
 export * from './errors.ts'
+export { networkMessage } from './network-message.ts'
 export { connectorFor } from './registry.ts'
 export { retryAfterMs } from './retry-after.ts'

@@ -20,6 +20,7 @@ import {
 import {
   type Actor,
   type ChannelCapabilities,
+  countCharacters,
   DomainError,
   isWider,
   NotFound,
@@ -55,7 +56,12 @@ export type ReplyDraft = {
 }
 
 /** How replies leave a channel: what its network allows, and whether a worker sends or an integration fetches. */
-export type Delivery = { capabilities: ChannelCapabilities; pulled: boolean }
+export type Delivery = {
+  capabilities: ChannelCapabilities
+  pulled: boolean
+  /** What the network will count of an answer with this text to this message. */
+  countedText: (text: string, parent: Message | undefined) => string
+}
 
 /**
  * Stores a reply for delivery and logs it, in the caller's transaction: one message, or one for each part of a long one.
@@ -72,10 +78,11 @@ export async function queueReply(
   if (!conversation) throw new NotFound('conversation')
   const channel = (await findChannel(trx, conversation.channel_id))!
   if (channel.status === 'deleted') throw new DomainError('reply_refused', 'The channel of this conversation is gone.')
-  const { capabilities, pulled } = deliveryOf(channel)
-  const bodies = partsOf(draft, capabilities)
+  const delivery = deliveryOf(channel)
+  const { capabilities, pulled } = delivery
   if (draft.seen_up_to && !draft.force) await refuseUnseen(trx, conversation.id, draft.seen_up_to)
   const parent = await findParent(trx, conversation.id, draft.in_reply_to)
+  const bodies = partsOf(draft, parent, delivery)
   const visibility = visibilityOf(draft.visibility, parent, capabilities)
   const hold_until = draft.hold_seconds ? new Date(now.getTime() + draft.hold_seconds * 1000) : null
   refuseTooLate(parent, capabilities, hold_until ?? now)
@@ -149,11 +156,17 @@ function queuedEvent(message: Message, conversation: Conversation, actor: Actor,
   }
 }
 
-function partsOf({ body, split }: ReplyDraft, { text }: ChannelCapabilities): string[] {
-  const reason = whyTooLong(body, text)
+function partsOf({ body, split }: ReplyDraft, parent: Message | undefined, delivery: Delivery): string[] {
+  const { capabilities, countedText } = delivery
+  const limits = capabilities.text
+  const reason = whyTooLong(countedText(body, parent), limits)
   if (!reason) return [body]
   if (!split) throw new DomainError('reply_refused', `${reason} Shorten it, or send it with split.`)
-  const parts = splitText(body, text, MAX_PARTS)
+  // What goes out with each part takes its share of the room.
+  const least = countedText('x', parent)
+  const max_characters = limits.max_characters && limits.max_characters - countCharacters(least, limits) + 1
+  const room = { ...limits, max_characters, max_bytes: limits.max_bytes - Buffer.byteLength(least) + 1 }
+  const parts = splitText(body, room, MAX_PARTS)
   if (!parts) throw new DomainError('reply_refused', `${reason} It cannot be cut into ${MAX_PARTS} posts or fewer.`)
   return parts
 }

@@ -238,6 +238,7 @@ export async function openInbox(db: Database) {
         () => ({
           capabilities: capabilities(),
           pulled: false,
+          countedText: text => text,
           ...delivery,
         }),
         now,

@@ -6,7 +6,7 @@ import { takeSendTask } from '../src/send-reply.ts'
 import { at, type Inbox, message, openInboxes } from './inbox.ts'
 
 const { openInbox } = await openInboxes(t)
-const delivery = () => ({ capabilities: capabilities(), pulled: false })
+const delivery = () => ({ capabilities: capabilities(), pulled: false, countedText: (text: string) => text })
 const unknown = { outcome: 'unknown' as const, reason: 'Timed out.', look_again_at: null }
 
 async function asked() {

@@ -92,3 +92,16 @@ t.test('a long reply goes out in parts on request, each answering the one before
     message: /20 posts/,
   })
 })
+
+t.test('what goes out with a reply counts with it, in each of its parts', async t => {
+  const text = { counting: 'graphemes' as const, max_characters: 12, max_bytes: 100, link_characters: null }
+  const named = { capabilities: capabilities({ text }), countedText: (written: string) => `@ana ${written}` }
+  const { inbox, conversation } = await asked()
+  t.equal((await inbox.reply(conversation.id, at('09:05:00'), { body: 'It left' }, named)).state, 'queued')
+  const long = { body: 'It left now.' }
+  const refusal = { code: 'reply_refused', message: /12 characters; this has 17/ }
+  await t.rejects(inbox.reply(conversation.id, at('09:06:00'), long, named), refusal)
+  const first = await inbox.reply(conversation.id, at('09:07:00'), { ...long, split: true }, named)
+  const parts = (await inbox.everything('messages')).filter(row => row.part_of === first.id)
+  t.same(parts.map(({ body }) => body).sort(), ['It left', 'now.'])
+})

@@ -42,7 +42,9 @@ t.test('what was queued before the database was restored is asked about, and sen
   has(t, await find(queued.id), { state: 'unknown', next_attempt_at: null }, 'and then a person decides')
 
   const decision = { message_id: queued.id, actor: inbox.agent, now: at('10:05:00') }
-  await run(trx => retryReply(trx, decision, () => ({ capabilities: capabilities(), pulled: false })))
+  await run(trx =>
+    retryReply(trx, decision, () => ({ capabilities: capabilities(), pulled: false, countedText: text => text })),
+  )
   has(t, await run(trx => takeSendTask(trx, queued.id, at('10:05:00'))), { task: 'send', distrusted: false })
   t.ok(await run(trx => beginSendAttempt(trx, queued.id, {}, null, at('10:05:01'))))
 })

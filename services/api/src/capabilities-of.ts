@@ -1,4 +1,4 @@
-import { connectorFor } from '@parley/connectors'
+import { connectorFor, networkMessage } from '@parley/connectors'
 import type { Delivery } from '@parley/core'
 import type { Channel } from '@parley/db'
 import type { ChannelCapabilities } from '@parley/domain'
@@ -13,9 +13,13 @@ export function capabilitiesOf(channel: Channel): ChannelCapabilities {
 
 /** How replies leave it. */
 export function deliveryOf(channel: Channel): Delivery {
-  const { pulled } = connectorFor(channel.kind)
+  const { pulled, countedText } = connectorFor(channel.kind)
   return {
     capabilities: capabilitiesOf(channel),
+    countedText: (text, parent) => {
+      const in_reply_to = parent && networkMessage(parent)
+      return in_reply_to && countedText ? countedText(text, in_reply_to) : text
+    },
     pulled: pulled?.({ settings: channel.settings as Record<string, unknown> }) ?? false,
   }
 }

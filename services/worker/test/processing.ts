@@ -178,7 +178,11 @@ export async function openWorker(t: Test, connector: Connector) {
       const [first] = await queueReply(
         trx,
         draft,
-        () => ({ capabilities: connector.capabilities({ settings: {}, network_facts: {} }), pulled: false }),
+        () => ({
+          capabilities: connector.capabilities({ settings: {}, network_facts: {} }),
+          pulled: false,
+          countedText: text => text,
+        }),
         clock.now,
       )
       return first!

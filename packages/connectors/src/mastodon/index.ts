@@ -8,7 +8,7 @@ import { identify } from './identify.ts'
 import { listen } from './listen.ts'
 import { normalise } from './normalise.ts'
 import { poll } from './poll.ts'
-import { prepare } from './prepare.ts'
+import { countedText, prepare } from './prepare.ts'
 import { send } from './send.ts'
 import { mastodonCredentials, mastodonSettings } from './settings.ts'
 
@@ -24,6 +24,7 @@ export const mastodonConnector: Connector = {
   readHistory,
   listen,
   normalise: (_channel, payload, received_at) => normalise(payload, received_at),
+  countedText,
   prepare,
   send,
   findSent,

@@ -1,6 +1,6 @@
 import { countCharacters, isWider } from '@parley/domain'
 import { z } from 'zod'
-import type { ConnectedChannel, ConnectorContext, OutgoingReply } from '../connector.ts'
+import type { ConnectedChannel, ConnectorContext, NetworkMessage, OutgoingReply } from '../connector.ts'
 import { SendRefused } from '../errors.ts'
 import { storable } from '../text/storable.ts'
 import { failureOf, goodBody, idIn } from './client.ts'
@@ -67,6 +67,14 @@ export async function prepare(
       ...(media_ids.length > 0 ? { media_ids } : {}),
     },
   }
+}
+
+/** A warning counts like the text behind it, and so do the names without which nobody would hear of the reply. */
+export function countedText(text: string, { reply_context }: NetworkMessage): string {
+  const told = replyContext.safeParse(reply_context)
+  if (!told.success) return text
+  const { mentions, spoiler_text } = told.data
+  return withMentions(text, mentions) + spoiler_text
 }
 
 /** Mentions first, each once; whoever is mentioned in the text already stays where they are. */

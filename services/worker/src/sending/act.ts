@@ -1,10 +1,16 @@
-import { type ActionOutcome, ChannelAuthError, NetworkUnavailable, SendRefused, TooLate } from '@parley/connectors'
+import {
+  type ActionOutcome,
+  ChannelAuthError,
+  NetworkUnavailable,
+  networkMessage,
+  SendRefused,
+  TooLate,
+} from '@parley/connectors'
 import { type ActionResult, type ActionTask, callDeadline, finishAction, openChannel } from '@parley/core'
 import { connectorContext } from '../connector-context.ts'
 import type { WorkerContext } from '../context.ts'
 import { disableChannel } from '../disable-channel.ts'
 import { spread } from './postpone.ts'
-import { networkMessage } from './send-queued.ts'
 
 type Task = Extract<ActionTask, { task: 'act' }>
 

@@ -1,13 +1,13 @@
 import {
   ChannelAuthError,
-  type NetworkMessage,
   NetworkUnavailable,
+  networkMessage,
   type OutgoingReply,
   type PreparedSend,
   SendRefused,
 } from '@parley/connectors'
 import { beginDoubt, beginSendAttempt, closeQueuedReply, openChannel, recordCall, type SendQueued } from '@parley/core'
-import { type Channel, listAttachmentsOf, type Message } from '@parley/db'
+import { type Channel, listAttachmentsOf } from '@parley/db'
 import { connectorContext } from '../connector-context.ts'
 import type { WorkerContext } from '../context.ts'
 import { disableChannel } from '../disable-channel.ts'
@@ -82,16 +82,5 @@ async function outgoing(ctx: WorkerContext, { message, parent, conversation }: S
     queued_at: message.received_at,
     in_reply_to: parent ? networkMessage(parent) : null,
     attachments: outgoingAttachments(ctx.blobs, files),
-  }
-}
-
-/** A message as its connector described it; null while the network knows it under no id. */
-export function networkMessage(message: Message): NetworkMessage | null {
-  if (!message.external_id) return null
-  return {
-    external_id: message.external_id,
-    reply_context: message.reply_context as Record<string, unknown> | null,
-    visibility: message.visibility,
-    from_us: message.direction === 'outbound',
   }
 }
