@@ -32,6 +32,7 @@ export const channelBody = z.strictObject({
 export const channelPatch = z.strictObject({
   name: name.optional(),
   poll_seconds: pollSeconds.optional(),
+  old_reply_seconds: z.int().min(60).max(31_536_000).optional(),
   settings: z.record(z.string(), z.unknown()).optional(),
 })
 
@@ -62,10 +63,18 @@ export const channelView = z
     settings: z.unknown(),
     poll_seconds: z.int(),
     resume_at: instantOut.nullable(),
+    old_reply_seconds: z.int().meta({
+      description: 'A reply that waited longer than this while the channel could not send is told when it goes on.',
+    }),
     connected_at: instantOut,
     created_at: instantOut,
   })
   .meta({ id: 'Channel' })
+
+/** A channel that goes on, and the replies that go out with it although they are old. Cancel what is not right any more. */
+export const resumedChannelView = channelView
+  .extend({ old_replies: z.array(z.object({ message_id: id, conversation_id: id, queued_at: instantOut })) })
+  .meta({ id: 'ResumedChannel' })
 
 /** What a connected account can do: what is offered to an agent, and what a reply is checked against. */
 export const capabilitiesView = z

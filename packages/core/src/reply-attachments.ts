@@ -8,10 +8,9 @@ import { type AttachmentLimits, DomainError } from '@parley/domain'
 export async function lockForReply(trx: Trx, ids: string[], limits: AttachmentLimits | null): Promise<Attachment[]> {
   if (ids.length === 0) return []
   const files = await lockUnusedAttachments(trx, ids)
-  const missing = ids.filter(id => !files.some(file => file.id === id))
-  if (missing.length > 0 || new Set(ids).size < ids.length) {
+  if (files.length < ids.length) {
     const detail = 'attachment_ids must name uploads of this workspace that no reply has yet, each once.'
-    throw new DomainError('validation_failed', detail, { attachment_ids: missing })
+    throw new DomainError('validation_failed', detail)
   }
   if (!limits) throw refused('Replies on this channel carry no files.')
   if (files.length > limits.max_count)

@@ -1,4 +1,5 @@
 import {
+  appendEvents,
   type Channel,
   type Conversation,
   currentSendEpoch,
@@ -18,6 +19,7 @@ import {
   takeOverAttempt,
   updateMessage,
 } from '@parley/db'
+import { SYSTEM } from '@parley/domain'
 import { boundedKey } from './bounded-key.ts'
 import { isReady, maySend, recordCall } from './channel-breaker.ts'
 import { PART_NOT_SENT, type ReplyOutcome, recordReplyOutcome } from './record-reply-outcome.ts'
@@ -29,7 +31,10 @@ export type SendTask =
   | SendQueued
   /** An earlier call's outcome is not known: ask the network. `distrusted`: another life of the database has made it. */
   | { task: 'look_up'; message: Message; channel: Channel; attempt: SendAttempt; distrusted: boolean }
-  | { task: 'nothing'; reason: 'not_due' | 'channel_not_ready' | 'earlier_reply_first' | 'part_not_sent' }
+  | {
+      task: 'nothing'
+      reason: 'not_due' | 'channel_not_ready' | 'channel_gone' | 'earlier_reply_first' | 'part_not_sent'
+    }
 
 /** `distrusted`: it may have been sent before this database was restored, so the network is asked before anything else. */
 export type SendQueued = {
@@ -54,6 +59,11 @@ export async function takeSendTask(trx: Trx, message_id: string, now: Date): Pro
   const message = (await lockMessage(trx, message_id))!
   if (!message.next_attempt_at || message.next_attempt_at > now) return { task: 'nothing', reason: 'not_due' }
   const channel = (await findChannel(trx, message.channel_id))!
+  if (channel.status === 'deleted') {
+    // Queued in the very moment in which it was deleted.
+    await closeForDeleted(trx, message, now)
+    return { task: 'nothing', reason: 'channel_gone' }
+  }
   if (!isReady(channel, now)) return { task: 'nothing', reason: 'channel_not_ready' }
   const distrusted = message.send_epoch !== null && message.send_epoch !== (await currentSendEpoch(trx))
   if (message.state === 'queued') {
@@ -73,6 +83,15 @@ export async function takeSendTask(trx: Trx, message_id: string, now: Date): Pro
   const attempt = await takeOverAttempt(trx, latest, lease_until)
   await updateMessage(trx, message.id, { next_attempt_at: lease_until })
   return { task: 'look_up', message, channel, attempt, distrusted }
+}
+
+async function closeForDeleted(trx: Trx, { id, state, conversation_id }: Message, now: Date): Promise<void> {
+  const state_reason = 'The channel of this conversation is gone.'
+  const closed = state === 'queued' ? 'cancelled' : 'unknown'
+  await updateMessage(trx, id, { state: closed, state_reason, next_attempt_at: null })
+  if (closed !== 'cancelled') return
+  const event = { type: 'reply.cancelled' as const, at: now, actor: SYSTEM, conversation_id }
+  await appendEvents(trx, [{ ...event, data: { message_id: id, reason: state_reason } }])
 }
 
 /**

@@ -108,6 +108,9 @@ t.test('nothing is sent before its time, nor while its channel is not ready', as
     has(t, await take(inbox, reply, at('09:07:00')), { task: 'nothing', reason: 'channel_not_ready' })
   }
   has(t, await take(inbox, reply, at('09:08:00')), { task: 'send' })
+  await inbox.run(trx => updateChannel(trx, channel.id, { status: 'deleted' }))
+  has(t, await take(inbox, reply, at('09:08:00')), { task: 'nothing', reason: 'channel_gone' })
+  has(t, await stored(inbox, reply), { state: 'cancelled', next_attempt_at: null })
 })
 
 t.test('twenty workers at once begin one attempt', async t => {

@@ -1,13 +1,21 @@
 import { type ConnectedChannel, connectorFor } from '@parley/connectors'
 import type { reconnectBody } from '@parley/contracts'
-import { channelContext, seal } from '@parley/core'
-import { appendEvents, type Channel, findChannel, lockChannel, type Trx, updateChannel } from '@parley/db'
+import { channelContext, oldRepliesTold, resumeSending, seal } from '@parley/core'
+import {
+  appendEvents,
+  type Channel,
+  findChannel,
+  lockChannel,
+  type OldReply,
+  type Trx,
+  updateChannel,
+} from '@parley/db'
 import { type Actor, DomainError, NotFound } from '@parley/domain'
 import type { z } from 'zod'
 import { identify, parse, parseSettings } from './connect-channel.ts'
 import type { ApiContext } from './context.ts'
 
-type Reconnect = (trx: Trx, actor: Actor) => Promise<Channel>
+type Reconnect = (trx: Trx, actor: Actor) => Promise<Channel & { old_replies: OldReply[] }>
 
 /**
  * Checks new credentials with the network and returns the step that stores them. The channel then goes on where it
@@ -52,9 +60,10 @@ export async function reconnectChannel(
       head_due_at: null,
       next_poll_at: connector.poll ? later(now, locked.resume_at) : null,
     })
-    const data = { channel_id: id, kind: channel.kind, inbox_id: locked.inbox_id }
+    const old_replies = await resumeSending(trx, locked, now)
+    const data = { channel_id: id, kind: channel.kind, inbox_id: locked.inbox_id, ...oldRepliesTold(old_replies) }
     await appendEvents(trx, [{ type: 'channel.connected', at: now, actor, data, previous: { status: locked.status } }])
-    return (await findChannel(trx, id))!
+    return { ...(await findChannel(trx, id))!, old_replies }
   }
 }
 

@@ -199,6 +199,7 @@ t.test('an id of another workspace in a body or a filter is answered like one th
       in_reply_to => ({ conversation_id: conversation.id, in_reply_to }),
       theirConversation.messages[0]!,
     ],
+    ['POST', `${path}/replies`, id => ({ body: 'a', attachment_ids: [id] }), theirAttachment.id],
     ['PUT', `${path}/draft`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
     ['POST', `${path}/replies`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
     ['POST', `${path}/replies`, seen_up_to => ({ body: 'a', seen_up_to }), theirConversation.messages[0]!],

@@ -37,3 +37,27 @@ export async function stopActions(trx: Trx, channel_id: string, reason: string):
     update message_actions a set state = s.state, state_reason = ${reason}, next_attempt_at = null, hold_until = null
     from stopped s where a.id = s.id`.execute(trx)
 }
+
+/** Lets what was put off go now; what its author holds back stays held. */
+export async function hastenReplies(trx: Trx, channel_id: string, now: Date): Promise<void> {
+  await sql`update messages set next_attempt_at = ${now}
+    where channel_id = ${channel_id} and state = 'queued' and next_attempt_at > ${now}
+      and (hold_until is null or hold_until <= ${now})`.execute(trx)
+}
+
+/** A reply that still waits, and since when. */
+export type OldReply = { message_id: string; conversation_id: string; queued_at: Date }
+
+/** Replies of a channel that were queued before that moment and wait still, oldest first. */
+export async function listOldReplies(trx: Trx, channel_id: string, before: Date, limit: number): Promise<OldReply[]> {
+  return trx
+    .selectFrom('messages')
+    .select(['id as message_id', 'conversation_id', 'received_at as queued_at'])
+    .where('channel_id', '=', channel_id)
+    .where('state', '=', 'queued')
+    .where('received_at', '<', before)
+    .orderBy('received_at')
+    .orderBy('id')
+    .limit(limit)
+    .execute()
+}

@@ -1,5 +1,12 @@
 import { connectorFor } from '@parley/connectors'
-import { channelHealthView, channelView, completenessQuery, completenessView, idParams } from '@parley/contracts'
+import {
+  channelHealthView,
+  channelView,
+  completenessQuery,
+  completenessView,
+  idParams,
+  resumedChannelView,
+} from '@parley/contracts'
 import { ALL_LANES, completenessPeriod, pauseChannel, readCompleteness, resumeChannel } from '@parley/core'
 import { type Channel, type LedgerState, readLedgerState } from '@parley/db'
 import { judgeChannelHealth } from '@parley/domain'
@@ -94,7 +101,7 @@ export const channelHealthRoutes: Routes = async (app, { ctx }) => {
         tags: ['Channels'],
         summary: 'Let a paused channel go on where it was',
         params: idParams,
-        response: { 200: channelView },
+        response: { 200: resumedChannelView },
       },
     },
     async (request, reply) => {

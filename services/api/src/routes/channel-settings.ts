@@ -1,5 +1,12 @@
 import { connectorFor } from '@parley/connectors'
-import { channelPatch, channelTestView, channelView, idParams, reconnectBody } from '@parley/contracts'
+import {
+  channelPatch,
+  channelTestView,
+  channelView,
+  idParams,
+  reconnectBody,
+  resumedChannelView,
+} from '@parley/contracts'
 import { channelContext, deleteChannel, seal } from '@parley/core'
 import { appendEvents, type Channel, findChannel, lockChannel, type Trx, updateChannel } from '@parley/db'
 import { DomainError, NotFound, type Role } from '@parley/domain'
@@ -40,8 +47,8 @@ export const channelSettingsRoutes: Routes = async (app, { ctx }) => {
         const settings = given && changedSettings(ctx, channel, given, request.credential.role)
         await updateChannel(trx, channel.id, { ...rest, ...(settings ? { settings: JSON.stringify(settings) } : {}) })
         const change = { ...rest, ...(settings ? { settings } : {}) }
-        const { name, poll_seconds } = channel
-        const previous = { name, poll_seconds, ...(settings ? { settings: channel.settings } : {}) }
+        const { name, poll_seconds, old_reply_seconds } = channel
+        const previous = { name, poll_seconds, old_reply_seconds, ...(settings ? { settings: channel.settings } : {}) }
         const data = { channel_id: channel.id, ...change }
         await appendEvents(trx, [{ type: 'channel.updated', at: now(), actor: request.actor, data, previous }])
         return { ...channel, ...change }
@@ -105,7 +112,7 @@ export const channelSettingsRoutes: Routes = async (app, { ctx }) => {
         summary: 'Let the account in again with new credentials; it goes on where it was',
         params: idParams,
         body: reconnectBody,
-        response: { 200: channelView },
+        response: { 200: resumedChannelView },
       },
     },
     async (request, reply) => {
