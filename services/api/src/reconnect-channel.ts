@@ -5,6 +5,7 @@ import {
   appendEvents,
   type Channel,
   findChannel,
+  forgetListenerPause,
   lockChannel,
   type OldReply,
   type Trx,
@@ -60,6 +61,7 @@ export async function reconnectChannel(
       head_due_at: null,
       next_poll_at: connector.poll ? later(now, locked.resume_at) : null,
     })
+    await forgetListenerPause(trx, id)
     const old_replies = await resumeSending(trx, locked, now)
     const data = { channel_id: id, kind: channel.kind, inbox_id: locked.inbox_id, ...oldRepliesTold(old_replies) }
     await appendEvents(trx, [{ type: 'channel.connected', at: now, actor, data, previous: { status: locked.status } }])

@@ -7,7 +7,7 @@ import {
   type SendOutcome,
   SendRefused,
 } from '@parley/connectors'
-import { findLatestAttempt, findMessage, type Message, openDatabase, updateChannel } from '@parley/db'
+import { findChannel, findLatestAttempt, findMessage, type Message, openDatabase, updateChannel } from '@parley/db'
 import { capabilities, has } from '@parley/testing'
 import t, { type Test } from 'tap'
 import { send } from '../src/processors/send.ts'
@@ -161,7 +161,7 @@ t.test('a network that asks to wait gets the same reply later', async t => {
 })
 
 t.test('a call that throws may have arrived: the reply is unknown, and nothing is sent again by itself', async t => {
-  const errors = [new Error('socket hang up'), new TypeError('a bug'), new ChannelAuthError('too late to say')]
+  const errors = [new Error('socket hang up'), new TypeError('a bug')]
   for (const error of errors) {
     const { sendNow, now, calls, wait } = await setUp(t, { send: () => Promise.reject(error) })
     t.equal(await sendNow(), 'unknown', error.name)
@@ -170,6 +170,16 @@ t.test('a call that throws may have arrived: the reply is unknown, and nothing i
     t.same(calls, ['prepare', 'send'])
     t.equal((await wait()).closed_at, null)
   }
+})
+
+t.test('an account that is refused while sending is disabled, and the reply waits for it', async t => {
+  const { sendNow, now, calls, worker, channel } = await setUp(t, {
+    send: () => Promise.reject(new ChannelAuthError('Revoked.')),
+  })
+  t.equal(await sendNow(), 'retry')
+  has(t, await now(), { state: 'queued', state_reason: 'Revoked.' })
+  has(t, await worker.run(trx => findChannel(trx, channel.id)), { status: 'disabled' })
+  t.same(calls, ['prepare', 'send'])
 })
 
 t.test('a worker that died while sending is taken over: the network is asked, not told again', async t => {

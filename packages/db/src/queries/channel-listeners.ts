@@ -73,6 +73,15 @@ export async function renewListeners(
     .execute()
 }
 
+/** Lets a channel be listened to at once, however often that came to nothing: it has changed since. */
+export async function forgetListenerPause(trx: Trx, channel_id: string): Promise<void> {
+  await trx
+    .updateTable('channel_listeners')
+    .set({ failures: 0, retry_at: null })
+    .where('channel_id', '=', channel_id)
+    .execute()
+}
+
 /** Lets others have it from `now` on, but not before `retry_at`. Nothing when another holder has it already. */
 export async function releaseListener(
   trx: Trx,
