@@ -63,7 +63,9 @@ async function conversations(texts: string[]): Promise<string[]> {
     for (const { id } of data) found.set((await saidIn(`/v1/conversations/${id}`))[0]!.body, `/v1/conversations/${id}`)
     return texts.every(text => found.has(text)) ? texts.map(text => found.get(text)!) : undefined
   })
-  await worker.kill()
+  // Told to end, not killed: a turn of polling that dies is nobody's for two minutes.
+  worker.process.kill('SIGTERM')
+  await worker.exited
   return paths
 }
 

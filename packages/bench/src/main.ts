@@ -11,6 +11,7 @@ import { estimateSeconds, HELP, type Options, type Part, readOptions } from './o
 import { NO_PGBENCH, preparePgbench } from './pgbench.ts'
 import type { RatioKey } from './ratios.ts'
 import { createRecorder, type Recorder } from './recorder.ts'
+import { prepareReply } from './reply.ts'
 import { toJson, toTable } from './report.ts'
 import { startServers } from './servers.ts'
 
@@ -50,6 +51,7 @@ async function measureAll(options: Options, cleanup: Cleanup): Promise<void> {
     accept: services => prepareAccept(services, servers, pgbench),
     ingest: services => prepareIngest(services, servers, pgbench),
     list: services => prepareList(services, servers),
+    reply: services => prepareReply(services, servers),
     fairness: services => prepareFairness(services, servers, options.messages),
     history: services => prepareHistory(services, servers, say, options.messages),
     backlog: services => prepareBacklog(services, servers, say, options.messages),

@@ -123,6 +123,9 @@ export async function startServices(
     DATABASE_URL: database.databaseUrl,
     ...(servers.redisUrl ? { REDIS_URL: servers.redisUrl } : {}),
     PARLEY_SECRET_KEY: SECRET_KEY,
+    // The network that replies go to, and files, are on this machine.
+    PARLEY_ALLOW_PRIVATE_TARGETS: '127.0.0.0/8',
+    PARLEY_BLOB_DIR: join(servers.folder, 'blobs'),
     NODE_ENV: 'production',
     PORT: '0',
   }
