@@ -1,4 +1,12 @@
-import { beginSendAttempt, cancelReply, finishSendAttempt, markNotSent, markSent, retryReply } from '@parley/core'
+import {
+  beginSendAttempt,
+  cancelReply,
+  finishSendAttempt,
+  listOutbox,
+  markNotSent,
+  markSent,
+  retryReply,
+} from '@parley/core'
 import { findMessage, type Message, newId, updateMessage } from '@parley/db'
 import { capabilities, has } from '@parley/testing'
 import t from 'tap'
@@ -169,4 +177,13 @@ t.test('only replies written here are decided about', async t => {
     inbox.run(trx => markNotSent(trx, decision(inbox, nobody, '09:08:00'), undefined)),
     { code: 'not_found' },
   )
+})
+
+t.test('an integration is offered what is held when its time has come', async t => {
+  const { inbox, channel, conversation, reply } = await asked()
+  await inbox.run(trx => cancelReply(trx, decision(inbox, reply, '09:05:01')))
+  const held = await inbox.reply(conversation.id, at('09:06:00'), { hold_seconds: 30 }, { pulled: true })
+  const offered = (time: string) => inbox.run(trx => listOutbox(trx, channel.id, { limit: 10 }, at(time)))
+  t.same(await offered('09:06:29'), [])
+  has(t, await offered('09:06:30'), [{ id: held.id }])
 })

@@ -1,4 +1,4 @@
-import { beginSendAttempt, finishSendAttempt, retryReply, takeSendTask } from '@parley/core'
+import { beginSendAttempt, finishSendAttempt, listOutbox, retryReply, takeSendTask } from '@parley/core'
 import { currentSendEpoch, findMessage } from '@parley/db'
 import { capabilities, has, restoredDatabase, testDatabase } from '@parley/testing'
 import t from 'tap'
@@ -15,14 +15,24 @@ async function restored() {
   const sending = await inbox.reply(conversation.id, at('09:05:00'))
   await inbox.run(trx => beginSendAttempt(trx, sending.id, { key: 'chosen' }, null, at('09:05:01')))
   const queued = await inbox.reply(conversation.id, at('09:06:00'))
+  const fetched = await inbox.reply(conversation.id, at('09:07:00'), {}, { pulled: true })
   const epoch = await inbox.run(currentSendEpoch)
   const { db: after } = await restoredDatabase(t, url)
   const run: typeof inbox.run = work => after.inWorkspace(inbox.workspace_id, work)
-  return { inbox, epoch, sending, queued, run, find: (id: string) => run(trx => findMessage(trx, id)) }
+  return {
+    inbox,
+    channel,
+    epoch,
+    sending,
+    queued,
+    fetched,
+    run,
+    find: (id: string) => run(trx => findMessage(trx, id)),
+  }
 }
 
 t.test('what was queued before the database was restored is asked about, and sent only by a person', async t => {
-  const { inbox, epoch, sending, queued, run, find } = await restored()
+  const { inbox, channel, epoch, sending, queued, fetched, run, find } = await restored()
   t.equal(await run(currentSendEpoch), epoch + 1)
   t.equal(await run(currentSendEpoch), epoch + 1, 'it rises once')
 
@@ -47,4 +57,7 @@ t.test('what was queued before the database was restored is asked about, and sen
   )
   has(t, await run(trx => takeSendTask(trx, queued.id, at('10:05:00'))), { task: 'send', distrusted: false })
   t.ok(await run(trx => beginSendAttempt(trx, queued.id, {}, null, at('10:05:01'))))
+
+  t.same(await run(trx => listOutbox(trx, channel.id, { limit: 10 }, at('10:06:00'))), [], 'nor is it offered')
+  has(t, await find(fetched.id), { state: 'unknown', state_reason: /may have been fetched/ })
 })

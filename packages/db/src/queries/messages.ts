@@ -120,11 +120,12 @@ export async function findLatestCustomerMessage(trx: Trx, conversation_id: strin
     .executeTakeFirst()
 }
 
-/** Replies of a channel that wait for their integration to fetch them, oldest first. */
+/** Replies of a channel that wait for their integration to fetch them, oldest first; held ones come when their time is. */
 export async function listQueuedReplies(
   trx: Trx,
   channel_id: string,
   page: { limit: number; after?: { occurred_at: Date; id: string } | undefined },
+  now: Date,
 ) {
   let query = trx
     .selectFrom('messages as m')
@@ -138,11 +139,25 @@ export async function listQueuedReplies(
     .select(['parent.external_id as parent_external_id', 'parent.reply_context as parent_reply_context'])
     .where('m.channel_id', '=', channel_id)
     .where('m.state', '=', 'queued')
+    .where(eb => eb.or([eb('m.hold_until', 'is', null), eb('m.hold_until', '<=', now)]))
   if (page.after) {
     const { occurred_at, id } = page.after
     query = query.where(eb => eb(eb.refTuple('m.occurred_at', 'm.id'), '>', eb.tuple(occurred_at, id)))
   }
   return query.orderBy('m.occurred_at').orderBy('m.id').limit(page.limit).execute()
+}
+
+/** Replies that no worker sends, queued in an earlier life of the database: their integration may have them already. */
+export async function doubtOldOutbox(trx: Trx, channel_id: string, epoch: number, reason: string): Promise<Message[]> {
+  return trx
+    .updateTable('messages')
+    .set({ state: 'unknown', state_reason: reason })
+    .where('channel_id', '=', channel_id)
+    .where('state', '=', 'queued')
+    .where('next_attempt_at', 'is', null)
+    .where('send_epoch', '<>', epoch)
+    .returningAll()
+    .execute()
 }
 
 /**
