@@ -158,7 +158,8 @@ export class FaultProxy {
     for (const trap of this.#traps) {
       if (direction === 'up' && trap.armedBy && text.includes(trap.armedBy)) pair.armed.add(trap)
       if (trap.direction !== direction || (trap.armedBy && !pair.armed.has(trap))) continue
-      const found = text.indexOf(trap.pattern)
+      // It ends in this chunk: what passed whole before the trap was armed is over.
+      const found = text.indexOf(trap.pattern, Math.max(0, before - trap.pattern.length + 1))
       if (found === -1) continue
       this.#traps.delete(trap)
       const passed = chunk.subarray(0, Math.max(0, found - before))

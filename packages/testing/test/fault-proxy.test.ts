@@ -52,6 +52,21 @@ t.test('a pattern is held back with all that follows it, also when it comes in p
   t.equal(received(), 'begin; COM')
 })
 
+t.test('what had passed before a connection was armed springs no trap', async t => {
+  const { proxy, dial } = await openEcho(t)
+  const sprung = proxy.trap({ direction: 'down', armedBy: 'begin', pattern: 'COMMIT', effect: 'cut' })
+  const { socket, closed, received } = dial()
+  for (const text of ['COMMIT ', 'begin ', 'rows ']) {
+    socket.write(text)
+    await once(socket, 'data')
+  }
+  t.equal(received(), 'COMMIT begin rows ')
+  socket.write('COMMIT')
+  await sprung
+  await closed
+  t.equal(received(), 'COMMIT begin rows ')
+})
+
 t.test('a connection that hangs goes on where it was', async t => {
   const { proxy, dial } = await openEcho(t)
   const { socket, received } = dial()
