@@ -135,7 +135,13 @@ export type SendOutcome =
   /** The network said no, and nothing is visible. */
   | { outcome: 'rejected'; reason: string }
   /** The network certainly did not accept it and asks to wait. */
-  | { outcome: 'retry'; reason: string; retry_at: Date }
+  | {
+      outcome: 'retry'
+      reason: string
+      retry_at: Date
+      /** `reply`: it is about this one, as a full mailbox is. Otherwise the whole channel is quiet until then. */
+      scope?: 'reply'
+    }
   /** It may or may not be visible: a time-out, a lost connection, an answer nobody understands. */
   | { outcome: 'unknown'; reason: string }
 

@@ -33,7 +33,7 @@ export type ReplyOutcome =
       reply_context?: Record<string, unknown> | null
     }
   | { outcome: 'rejected'; reason: string }
-  | { outcome: 'retry'; reason: string; retry_at: Date }
+  | { outcome: 'retry'; reason: string; retry_at: Date; scope?: 'reply' }
   /** `look_again_at`: when to ask the network; null leaves the decision to a person. */
   | { outcome: 'unknown'; reason: string; look_again_at: Date | null }
 
@@ -74,10 +74,11 @@ export async function recordReplyOutcome(
       return updateMessage(trx, message.id, { state: 'rejected', state_reason: reason, ...none })
     }
     case 'retry': {
-      const { retry_at } = outcome
+      const { retry_at, scope } = outcome
       const reason = storableText(outcome.reason)
       const { resume_at } = (await findChannel(trx, message.channel_id))!
-      if (!resume_at || resume_at < retry_at) await updateChannel(trx, message.channel_id, { resume_at: retry_at })
+      if (scope !== 'reply' && (!resume_at || resume_at < retry_at))
+        await updateChannel(trx, message.channel_id, { resume_at: retry_at })
       return updateMessage(trx, message.id, {
         state: 'queued',
         state_reason: reason,

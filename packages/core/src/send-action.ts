@@ -36,7 +36,7 @@ export type ActionTask =
 export type ActionResult =
   | { outcome: 'sent'; accepted_at: Date }
   | { outcome: 'rejected'; reason: string }
-  | { outcome: 'retry'; reason: string; retry_at: Date }
+  | { outcome: 'retry'; reason: string; retry_at: Date; scope?: 'reply' }
   | { outcome: 'unknown'; reason: string; again_at: Date | null }
 
 /**

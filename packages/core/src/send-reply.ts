@@ -192,11 +192,16 @@ export async function finishSendAttempt(
   if (!finished) return undefined
   const message = (await lockMessage(trx, attempt.message_id))!
   const channel = (await findChannel(trx, message.channel_id))!
-  const answered = outcome.outcome === 'sent' || outcome.outcome === 'rejected'
+  const answered = isAnswer(outcome)
   // A look that finds nothing says nothing about calls.
   if (answered || attempt.looks === 0) await recordCall(trx, channel, answered, { now, random })
   await recordReplyOutcome(trx, conversation, message, bounded(outcome, attempt.started_at, now), now)
   return findNextQueued(trx, conversation.id)
+}
+
+function isAnswer(outcome: ReplyOutcome): boolean {
+  if (outcome.outcome === 'retry') return outcome.scope === 'reply'
+  return outcome.outcome !== 'unknown'
 }
 
 function bounded(outcome: ReplyOutcome, started_at: Date, now: Date): ReplyOutcome {

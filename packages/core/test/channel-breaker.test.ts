@@ -40,3 +40,19 @@ t.test('a network that does not answer is left alone after five calls, then trie
   has(t, await take(replies[7]!, '09:07:33'), { task: 'send' })
   has(t, await take(replies[8]!, '09:07:33'), { task: 'send' })
 })
+
+t.test('a reply that is to wait by itself keeps no other one waiting', async t => {
+  const inbox = await openInbox()
+  const channel = await inbox.addChannel()
+  await inbox.deliver(channel, [message('m-1', '09:00:00', { thread_key: 't-1' })], at('09:00:01'))
+  await inbox.deliver(channel, [message('m-2', '09:00:00', { thread_key: 't-2' })], at('09:00:01'))
+  const [first, second] = await inbox.everything('conversations')
+  const greylisted = await inbox.reply(first!.id, at('09:05:00'))
+  const other = await inbox.reply(second!.id, at('09:05:00'))
+  const later = { outcome: 'retry' as const, reason: 'Try again later.', retry_at: at('09:10:00') }
+  await inbox.send(greylisted, at('09:06:00'), { ...later, scope: 'reply' })
+  has(t, await inbox.run(trx => findChannel(trx, channel.id)), { resume_at: null, send_failures: 0 })
+  has(t, await inbox.run(trx => takeSendTask(trx, other.id, at('09:06:01'))), { task: 'send' })
+  await inbox.send(other, at('09:06:01'), later)
+  has(t, await inbox.run(trx => findChannel(trx, channel.id)), { resume_at: at('09:10:00'), send_failures: 1 })
+})

@@ -61,7 +61,7 @@ function refusedWith({ code, status, begun, message }: SmtpFailure, context: Con
   if (code === 'EAUTH' && status !== undefined && status >= 500)
     throw new ChannelAuthError(`The SMTP server refused the login (${message}).`)
   if (status !== undefined && status >= 500) return { outcome: 'rejected', reason: message }
-  if (status !== undefined && status >= 400) return retry(message, null, context)
+  if (status !== undefined && status >= 400) return { ...retry(message, null, context), scope: 'reply' }
   if (code === 'EMESSAGE' && !begun) return { outcome: 'rejected', reason: message }
   // Without an answer. Before the mail itself was on the wire, nothing can have been taken.
   return begun
@@ -69,8 +69,8 @@ function refusedWith({ code, status, begun, message }: SmtpFailure, context: Con
     : retry(message, null, context)
 }
 
-function retry(reason: string, retry_at: Date | null, context: ConnectorContext): SendOutcome {
-  return { outcome: 'retry', reason, retry_at: retry_at ?? new Date(context.now().getTime() + RETRY_MS) }
+function retry(reason: string, retry_at: Date | null, context: ConnectorContext) {
+  return { outcome: 'retry' as const, reason, retry_at: retry_at ?? new Date(context.now().getTime() + RETRY_MS) }
 }
 
 /** Puts the mail into the Sent folder, where people who use the mailbox look for it, unless it is there. */
