@@ -87,7 +87,6 @@ test('an outcome is certain only where the server certainly did not take the rep
     [{ kind: 'refused', status: 500, error: 'oops' }, 'unknown'],
     [{ kind: 'refused', status: 404, error: 'does not appear to exist' }, 'rejected'],
     [{ kind: 'refused', status: 403, error: 'no permission to reply' }, 'rejected'],
-    [{ kind: 'refused', status: 401, error: 'The access token was revoked' }, 'rejected'],
     [{ kind: 'refused', status: 422, error: 'too long' }, 'rejected'],
     [{ kind: 'page', status: 502 }, 'unknown'],
     [{ kind: 'page', status: 403 }, 'unknown'],
@@ -97,6 +96,9 @@ test('an outcome is certain only where the server certainly did not take the rep
     await network.misbehave([{ call: POST, fault, times: 1 }])
     t.equal((await send(prepared)).outcome, outcome, JSON.stringify(fault))
   }
+  const revoked = { kind: 'refused', status: 401, error: 'The access token was revoked' } as const
+  await network.misbehave([{ call: POST, fault: revoked, times: 1 }])
+  await t.rejects(send(prepared), { code: 'channel_auth_failed' }, 'a refused token, with which nothing was posted')
   t.notOk(network.record().some(entry => entry.kind === 'accepted'))
 })
 

@@ -1,6 +1,6 @@
 import type { ConnectedChannel, ConnectorContext, PreparedSend, SendOutcome } from '../connector.ts'
 import { EgressBlocked } from '../egress.ts'
-import { ChannelAuthError, SendRefused } from '../errors.ts'
+import { SendRefused } from '../errors.ts'
 import { neverSent } from '../never-sent.ts'
 import { describe, type MastodonAnswer, MastodonFailure, retryAt } from './client.ts'
 import { type StatusEntity, statusEntity } from './entities.ts'
@@ -15,6 +15,7 @@ const MEDIA_RETRY_MS = 10_000
 /**
  * Posts the frozen status. It says `rejected` or `retry` only where the server cannot have taken it; every doubt is
  * `unknown`, also "there was a temporary problem", which is what a repeat is told while the first one is at work.
+ * @throws ChannelAuthError when the token is refused: nothing was posted
  */
 export async function send(
   channel: ConnectedChannel,
@@ -52,7 +53,7 @@ async function waitForMedia(
     if (await allReady(session, body.media_ids ?? [], context)) return undefined
     return retry('The server still works on a file', null, context, MEDIA_RETRY_MS)
   } catch (error) {
-    if (error instanceof SendRefused || error instanceof ChannelAuthError) return rejected(error.message)
+    if (error instanceof SendRefused) return rejected(error.message)
     if (error instanceof MastodonFailure) return retry(error.message, error.retry_at, context)
     throw error
   }
@@ -60,7 +61,6 @@ async function waitForMedia(
 
 /** What came of a write that got no answer. */
 export function failed(error: unknown, context: ConnectorContext) {
-  if (error instanceof ChannelAuthError) return rejected(error.message)
   if (!(error instanceof MastodonFailure)) throw error
   if (error.cause instanceof EgressBlocked) return rejected('The address of this server may not be called')
   if (neverSent(error.cause)) return retry('The server cannot be reached', null, context)
