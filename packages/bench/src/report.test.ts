@@ -63,7 +63,7 @@ t.test('options that make no sense are refused with a sentence', async t => {
 })
 
 t.test('parts that take minutes run once, and only when they are named', async t => {
-  t.same(readOptions([]).parts, ['accept', 'ingest', 'list', 'fairness'])
+  t.same(readOptions([]).parts, ['accept', 'ingest', 'list', 'reply', 'fairness'])
   t.equal(readOptions([]).runs, 5)
   t.same(readOptions(['--only', 'history', '--messages', '50000']), {
     parts: ['history'],

@@ -1,13 +1,5 @@
-import {
-  beginSendAttempt,
-  cancelReply,
-  finishSendAttempt,
-  listOutbox,
-  markNotSent,
-  markSent,
-  retryReply,
-} from '@parley/core'
-import { findMessage, type Message, newId, updateMessage } from '@parley/db'
+import { beginSendAttempt, cancelReply, finishSendAttempt, markNotSent, markSent, retryReply } from '@parley/core'
+import { findMessage, listQueuedReplies, type Message, newId, updateMessage } from '@parley/db'
 import { capabilities, has } from '@parley/testing'
 import t from 'tap'
 import { takeSendTask } from '../src/send-reply.ts'
@@ -183,7 +175,7 @@ t.test('an integration is offered what is held when its time has come', async t 
   const { inbox, channel, conversation, reply } = await asked()
   await inbox.run(trx => cancelReply(trx, decision(inbox, reply, '09:05:01')))
   const held = await inbox.reply(conversation.id, at('09:06:00'), { hold_seconds: 30 }, { pulled: true })
-  const offered = (time: string) => inbox.run(trx => listOutbox(trx, channel.id, { limit: 10 }, at(time)))
+  const offered = (time: string) => inbox.run(trx => listQueuedReplies(trx, channel.id, { limit: 10 }, at(time)))
   t.same(await offered('09:06:29'), [])
   has(t, await offered('09:06:30'), [{ id: held.id }])
 })

@@ -2,7 +2,10 @@ import { sql } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
 import type { Message } from './messages.ts'
 
-/** Replies of a channel that wait for their integration to fetch them, oldest first; held ones come when their time is. */
+/**
+ * Replies of a channel that wait for their integration to fetch them, oldest first. Held ones come when their time is; those
+ * of an earlier life of the database do not.
+ */
 export async function listQueuedReplies(
   trx: Trx,
   channel_id: string,
@@ -22,6 +25,8 @@ export async function listQueuedReplies(
     .where('m.channel_id', '=', channel_id)
     .where('m.state', '=', 'queued')
     .where(eb => eb.or([eb('m.hold_until', 'is', null), eb('m.hold_until', '<=', now)]))
+    .where(sql<boolean>`(m.send_epoch is null or m.send_epoch in (
+      select epoch from send_epochs where origin = database_origin()))`)
   if (page.after) {
     const { occurred_at, id } = page.after
     query = query.where(eb => eb(eb.refTuple('m.occurred_at', 'm.id'), '>', eb.tuple(occurred_at, id)))
@@ -30,11 +35,10 @@ export async function listQueuedReplies(
 }
 
 /** Replies that no worker sends, queued in an earlier life of the database: their integration may have them already. */
-export async function doubtOldOutbox(trx: Trx, channel_id: string, epoch: number, reason: string): Promise<Message[]> {
+export async function doubtOldOutbox(trx: Trx, epoch: number, reason: string): Promise<Message[]> {
   return trx
     .updateTable('messages')
     .set({ state: 'unknown', state_reason: reason })
-    .where('channel_id', '=', channel_id)
     .where('state', '=', 'queued')
     .where('next_attempt_at', 'is', null)
     .where('send_epoch', '<>', epoch)

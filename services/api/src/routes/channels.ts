@@ -14,8 +14,17 @@ import {
   pageOf,
   pageQuery,
 } from '@parley/contracts'
-import { acknowledgeOutbox, listOutbox } from '@parley/core'
-import { findInbox, hastenPollTurn, insertInbox, listChannels, listInboxes, newId, updateInbox } from '@parley/db'
+import { acknowledgeOutbox } from '@parley/core'
+import {
+  findInbox,
+  hastenPollTurn,
+  insertInbox,
+  listChannels,
+  listInboxes,
+  listQueuedReplies,
+  newId,
+  updateInbox,
+} from '@parley/db'
 import { NotFound } from '@parley/domain'
 import { z } from 'zod'
 import { capabilitiesOf } from '../capabilities-of.ts'
@@ -196,7 +205,9 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
           schema: byMessage,
           of: ({ occurred_at, id }: { occurred_at: Date; id: string }) => ({ occurred_at, id }),
         }
-        const found = await page(cursors, request, position, next => listOutbox(trx, request.params.id, next, now()))
+        const found = await page(cursors, request, position, next =>
+          listQueuedReplies(trx, request.params.id, next, now()),
+        )
         const data = found.data.map(row => ({
           message_id: row.id,
           conversation_id: row.conversation_id,

@@ -1,3 +1,4 @@
+import { doubtOutbox } from '@parley/core'
 import {
   deleteClosedEvents,
   deleteDuplicateCounts,
@@ -56,7 +57,7 @@ export function sweep(ctx: WorkerContext) {
 }
 
 /**
- * Forgets what is kept for a time only: answers stored for idempotency keys, uploads that no reply took, and what the
+ * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for idempotency keys, uploads that no reply took, and what the
  * ledger holds of events that were closed long ago. Several workers at it share the work.
  */
 export function cleanUp(ctx: WorkerContext) {
@@ -65,6 +66,7 @@ export function cleanUp(ctx: WorkerContext) {
     const uploadsBefore = new Date(ctx.now().getTime() - KEEP_UPLOADS_MS)
     const ledgerBefore = oldestKept(ctx)
     for (const workspace_id of await ctx.db.asSystem(listWorkspaceIds)) {
+      await ctx.db.inWorkspace(workspace_id, trx => doubtOutbox(trx, ctx.now()))
       await ctx.db.inWorkspace(workspace_id, trx => deleteStoredAnswers(trx, answersBefore))
       await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))
       for (const forget of [deleteClosedEvents, deleteDuplicateCounts]) {
