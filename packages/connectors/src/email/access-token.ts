@@ -18,7 +18,17 @@ type Session = z.infer<typeof session>
 const answer = z.looseObject({
   access_token: z.string().min(1),
   refresh_token: z.string().min(1).optional(),
-  expires_in: z.coerce.number().positive().max(31_536_000).optional(),
+  // Some servers write the number as text.
+  expires_in: z
+    .union([
+      z.number(),
+      z
+        .string()
+        .regex(/^\d{1,9}$/)
+        .transform(Number),
+    ])
+    .pipe(z.number().positive().max(31_536_000))
+    .optional(),
 })
 
 /**
