@@ -1,5 +1,4 @@
 import {
-  type Channel,
   type Conversation,
   insertVersions,
   type Message,
@@ -9,7 +8,7 @@ import {
   updateMessage,
 } from '@parley/db'
 
-type Done = { channel: Channel; conversation: Conversation; message: Message; action: MessageAction }
+type Done = { conversation: Conversation; message: Message; action: MessageAction }
 
 /** Shows here what the network has accepted there. The echo of it, when one comes, then finds it done. */
 export async function applyAction(

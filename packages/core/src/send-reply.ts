@@ -26,6 +26,8 @@ import { PART_NOT_SENT, type ReplyOutcome, recordReplyOutcome } from './record-r
 import { leaseFrom } from './send-lease.ts'
 import { storableText } from './storable-text.ts'
 
+const QUEUED_ELSEWHERE = 'It was queued before this database was restored, and may have been sent.'
+
 /** What is to be done about a reply now. */
 export type SendTask =
   | SendQueued
@@ -125,6 +127,9 @@ export async function beginDoubt(
 ): Promise<SendAttempt | undefined> {
   const message = await lockMessage(trx, message_id)
   if (message?.state !== 'queued') return undefined
+  const { conversation_id } = message
+  const data = { message_id, reason: QUEUED_ELSEWHERE }
+  await appendEvents(trx, [{ type: 'reply.unknown', at: now, actor: SYSTEM, conversation_id, data }])
   return beginAttempt(trx, message, 'unknown', prepared, expected_id, now)
 }
 

@@ -48,6 +48,13 @@ t.test('what was queued before the database was restored is asked about, and sen
   has(t, await find(queued.id), { state: 'queued' })
   const attempt = await run(trx => beginDoubt(trx, queued.id, { key: 'chosen' }, 'r-2', at('10:00:00')))
   has(t, await find(queued.id), { state: 'unknown', external_id: 'r-2' })
+  const told = await run(trx =>
+    trx.selectFrom('events').select(['type', 'data']).where('type', '=', 'reply.unknown').execute(),
+  )
+  t.ok(
+    told.some(({ data }) => (data as { message_id: string }).message_id === queued.id),
+    'and the log says so',
+  )
   await run(trx => finishSendAttempt(trx, attempt!, gone, at('10:00:02')))
   has(t, await find(queued.id), { state: 'unknown', next_attempt_at: null }, 'and then a person decides')
 

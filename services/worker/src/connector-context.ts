@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ConnectorContext, createEgressResolver, TooLate } from '@parley/connectors'
 import { channelContext, keepBlob, openChannel, seal } from '@parley/core'
-import { type Channel, findChannel, takeSessionLease, updateChannel } from '@parley/db'
+import { type Channel, findChannel, storeSession, takeSessionLease, updateChannel } from '@parley/db'
 import type { WorkerContext } from './context.ts'
 
 /** Longer than a renewal takes; a worker that dies while it renews holds the others up for that long. */
@@ -40,9 +40,7 @@ export function connectorContext(ctx: WorkerContext, channel: Channel, deadline:
 
 async function saveSession(ctx: WorkerContext, channel: Channel, session: Session): Promise<void> {
   const session_sealed = seal(ctx.config.PARLEY_SECRET_KEY, channelContext(channel), session)
-  await ctx.db.inWorkspace(channel.workspace_id, trx =>
-    updateChannel(trx, channel.id, { session_sealed, session_lease_until: null }),
-  )
+  await ctx.db.inWorkspace(channel.workspace_id, trx => storeSession(trx, channel.id, session_sealed))
 }
 
 /** Refresh tokens may be good for one use: whoever has the lease uses it, the others wait for what comes of that. */

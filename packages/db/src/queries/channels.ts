@@ -75,6 +75,16 @@ export async function takeSendProbe(trx: Trx, id: string, until: Date, now: Date
   return numUpdatedRows > 0n
 }
 
+/** Keeps a channel's tokens and lets others renew them again. Not of one that was deleted meanwhile: its secrets are wiped. */
+export async function storeSession(trx: Trx, id: string, session_sealed: Buffer): Promise<void> {
+  await trx
+    .updateTable('channels')
+    .set({ session_sealed, session_lease_until: null })
+    .where('id', '=', id)
+    .where('status', '<>', 'deleted')
+    .execute()
+}
+
 /** Lets one worker at a time renew a channel's tokens. False while another one does. */
 export async function takeSessionLease(trx: Trx, id: string, until: Date, now: Date): Promise<boolean> {
   const { numUpdatedRows } = await trx
