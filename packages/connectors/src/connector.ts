@@ -37,6 +37,11 @@ export type ConnectorContext = {
    * right before what the public can see leaves; `fetch` asks by itself.
    */
   assertInTime: () => void
+  /**
+   * Told when an answer says that its limit is used up: nothing more is asked, or written, before `until`. The limit of
+   * something special, such as logins or uploads, is no reason. Never rejects: what the answer says counts all the same.
+   */
+  limitReached: (calls: 'all' | 'writes', until: Date) => Promise<void>
   /** Fetches only what the egress rules allow: public addresses, no redirects, bounded in size and time. */
   fetch: typeof fetch
   /** Where a host leads that is not called by `fetch`, checked by the same rules. Connect to that address. */

@@ -101,6 +101,21 @@ test('refusals the network names are final', async t => {
     t.match(await send({ putRecord: refusal(status, 'InvalidRequest') }), { outcome: 'rejected', reason: /because/ })
 })
 
+test('an answer that leaves less than a post takes says until when nothing more is written', async t => {
+  const reset = String(now.getTime() / 1000 + 29.5)
+  for (const [remaining, expected] of [
+    ['2', [['writes', new Date(now.getTime() + 30_500)]]],
+    ['3', []],
+  ] as const) {
+    const reached: unknown[] = []
+    const limitReached = async (...told: unknown[]) => void reached.push(told)
+    const headers = { 'ratelimit-remaining': remaining, 'ratelimit-reset': reset }
+    const network = networkOf({ putRecord: put(undefined, headers) }, [], { limitReached })
+    t.match(await blueskyConnector.send!(channel, prepared, network), { outcome: 'sent' })
+    t.same(reached, expected, remaining)
+  }
+})
+
 test('a limit means to wait until it is over', async t => {
   const reset = String(now.getTime() / 1000 + 29.5)
   t.match(await send({ putRecord: refusal(429, 'RateLimitExceeded', { 'ratelimit-reset': reset }) }), {

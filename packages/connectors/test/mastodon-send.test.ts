@@ -202,3 +202,23 @@ test('a reply prepared for one account is never sent by another', async t => {
     outcome: 'rejected',
   })
 })
+
+test('an answer that leaves nothing of its limit says until when nothing more is written, or asked', async t => {
+  const { network, channel, prepare } = await openConversation(t)
+  const prepared = await prepare()
+  const reached: string[] = []
+  const context = contextAt(() => new Date(), {
+    limitReached: async (calls, until) => {
+      t.ok(until > new Date())
+      reached.push(calls)
+    },
+  })
+  const calls = () => network.record().filter(entry => entry.kind === 'call').length
+  // The next call is the last one of its window.
+  await network.configure({ rate_limit: calls() + 1 })
+  t.match(await mastodonConnector.send!(channel, prepared, context), { outcome: 'sent' })
+  t.same(reached, ['writes'])
+  await network.configure({ rate_limit: calls() + 1 })
+  t.match(await mastodonConnector.findSent!(channel, prepared, context), { outcome: 'sent' })
+  t.same(reached, ['writes', 'all'])
+})

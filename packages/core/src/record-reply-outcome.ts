@@ -9,8 +9,8 @@ import {
   lockMessageByExternalId,
   type Message,
   type NewEvent,
+  pauseChannel,
   type Trx,
-  updateChannel,
   updateConversation,
   updateMessage,
 } from '@parley/db'
@@ -76,9 +76,7 @@ export async function recordReplyOutcome(
     case 'retry': {
       const { retry_at, scope } = outcome
       const reason = storableText(outcome.reason)
-      const { resume_at } = (await findChannel(trx, message.channel_id))!
-      if (scope !== 'reply' && (!resume_at || resume_at < retry_at))
-        await updateChannel(trx, message.channel_id, { resume_at: retry_at })
+      if (scope !== 'reply') await pauseChannel(trx, message.channel_id, 'writes', retry_at)
       return updateMessage(trx, message.id, {
         state: 'queued',
         state_reason: reason,

@@ -14,14 +14,14 @@ import {
   type Message,
   type MessageAction,
   type NewEvent,
+  pauseChannel,
   type SendAttempt,
   type Trx,
-  updateChannel,
   updateMessageAction,
 } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
 import { applyAction } from './apply-action.ts'
-import { maySend, recordCall } from './channel-breaker.ts'
+import { maySend, recordCall, sendsAgainAt } from './channel-breaker.ts'
 import { leaseFrom } from './send-lease.ts'
 import { storableText } from './storable-text.ts'
 
@@ -55,7 +55,8 @@ export async function takeActionTask(trx: Trx, action_id: string, now: Date): Pr
   }
   const channel = (await findChannel(trx, action.channel_id))!
   if (!(await maySend(trx, channel, now))) {
-    await updateMessageAction(trx, action.id, { next_attempt_at: new Date(now.getTime() + NOT_READY_MS) })
+    const next_attempt_at = sendsAgainAt(channel, now) ?? new Date(now.getTime() + NOT_READY_MS)
+    await updateMessageAction(trx, action.id, { next_attempt_at })
     return { task: 'nothing', reason: 'channel_not_ready' }
   }
   const lease_until = leaseFrom(now)
@@ -107,8 +108,7 @@ export async function finishAction(
       return appendEvents(trx, [eventOf(action, 'action.rejected', { reason }, now)])
     case 'retry': {
       const { retry_at } = result
-      if (!channel.resume_at || channel.resume_at < retry_at)
-        await updateChannel(trx, channel.id, { resume_at: retry_at })
+      await pauseChannel(trx, channel.id, 'writes', retry_at)
       await updateMessageAction(trx, action.id, { ...change, state: 'queued', next_attempt_at: retry_at })
       return
     }

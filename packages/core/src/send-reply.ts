@@ -21,7 +21,7 @@ import {
 } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
 import { boundedKey } from './bounded-key.ts'
-import { isReady, maySend, recordCall } from './channel-breaker.ts'
+import { isReady, maySend, recordCall, sendsAgainAt } from './channel-breaker.ts'
 import { PART_NOT_SENT, type ReplyOutcome, recordReplyOutcome } from './record-reply-outcome.ts'
 import { leaseFrom } from './send-lease.ts'
 import { storableText } from './storable-text.ts'
@@ -33,10 +33,9 @@ export type SendTask =
   | SendQueued
   /** An earlier call's outcome is not known: ask the network. `distrusted`: another life of the database has made it. */
   | { task: 'look_up'; message: Message; channel: Channel; attempt: SendAttempt; distrusted: boolean }
-  | {
-      task: 'nothing'
-      reason: 'not_due' | 'channel_not_ready' | 'channel_gone' | 'earlier_reply_first' | 'part_not_sent'
-    }
+  /** `again_at`: when the channel may be written to again; null when no time is known. */
+  | { task: 'nothing'; reason: 'channel_not_ready'; again_at: Date | null }
+  | { task: 'nothing'; reason: 'not_due' | 'channel_gone' | 'earlier_reply_first' | 'part_not_sent' }
 
 /** `distrusted`: it may have been sent before this database was restored, so the network is asked before anything else. */
 export type SendQueued = {
@@ -66,9 +65,15 @@ export async function takeSendTask(trx: Trx, message_id: string, now: Date): Pro
     await closeForDeleted(trx, message, now)
     return { task: 'nothing', reason: 'channel_gone' }
   }
-  if (!isReady(channel, now)) return { task: 'nothing', reason: 'channel_not_ready' }
+  const notReady = {
+    task: 'nothing' as const,
+    reason: 'channel_not_ready' as const,
+    again_at: sendsAgainAt(channel, now),
+  }
+  if (!isReady(channel, now)) return notReady
   const distrusted = message.send_epoch !== null && message.send_epoch !== (await currentSendEpoch(trx))
   if (message.state === 'queued') {
+    if (notReady.again_at) return notReady
     if (await hasEarlierUnsent(trx, message)) return { task: 'nothing', reason: 'earlier_reply_first' }
     const before = await findPartBefore(trx, message)
     if (before && before.state !== 'sent') {
@@ -76,7 +81,7 @@ export async function takeSendTask(trx: Trx, message_id: string, now: Date): Pro
       await recordReplyOutcome(trx, conversation, message, outcome, now)
       return { task: 'nothing', reason: 'part_not_sent' }
     }
-    if (!(await maySend(trx, channel, now))) return { task: 'nothing', reason: 'channel_not_ready' }
+    if (!(await maySend(trx, channel, now))) return notReady
     const parent = message.in_reply_to ? await findMessage(trx, message.in_reply_to) : undefined
     return { task: 'send', message, channel, parent, conversation, distrusted }
   }

@@ -1,4 +1,4 @@
-import { takeSendTask } from '@parley/core'
+import { beginSendAttempt, finishSendAttempt, takeSendTask } from '@parley/core'
 import { findChannel, type Message } from '@parley/db'
 import { has } from '@parley/testing'
 import t from 'tap'
@@ -54,5 +54,30 @@ t.test('a reply that is to wait by itself keeps no other one waiting', async t =
   has(t, await inbox.run(trx => findChannel(trx, channel.id)), { resume_at: null, send_failures: 0 })
   has(t, await inbox.run(trx => takeSendTask(trx, other.id, at('09:06:01'))), { task: 'send' })
   await inbox.send(other, at('09:06:01'), later)
-  has(t, await inbox.run(trx => findChannel(trx, channel.id)), { resume_at: at('09:10:00'), send_failures: 1 })
+  has(t, await inbox.run(trx => findChannel(trx, channel.id)), { send_resume_at: at('09:10:00'), send_failures: 1 })
+})
+
+t.test('what a network asks for outlasts the answers and failures of other calls', async t => {
+  const inbox = await openInbox()
+  const channel = await inbox.addChannel()
+  const replies: Message[] = []
+  for (const key of ['t-1', 't-2', 't-3', 't-4'])
+    await inbox.deliver(channel, [message(`m-${key}`, '09:00:00', { thread_key: key })], at('09:00:01'))
+  for (const { id } of await inbox.everything('conversations')) replies.push(await inbox.reply(id, at('09:05:00')))
+  const [first, second, third, fourth] = replies as [Message, Message, Message, Message]
+  const now = () => inbox.run(trx => findChannel(trx, channel.id))
+  // All three are on their way when the network answers the first.
+  const attempts = []
+  for (const reply of [first, second, third])
+    attempts.push(await inbox.run(trx => beginSendAttempt(trx, reply.id, {}, null, at('09:06:00'))))
+  const later = { outcome: 'retry' as const, reason: '429', retry_at: at('09:20:00') }
+  const finish = (index: number, outcome: Parameters<typeof finishSendAttempt>[2]) =>
+    inbox.run(trx => finishSendAttempt(trx, attempts[index]!, outcome, at('09:06:05')))
+  await finish(0, later)
+  await finish(1, unknown)
+  await finish(2, { outcome: 'rejected', reason: 'Too long.' })
+  has(t, await now(), { send_resume_at: at('09:20:00'), send_failures: 0 })
+  const take = (time: string) => inbox.run(trx => takeSendTask(trx, fourth.id, at(time)))
+  has(t, await take('09:19:59'), { reason: 'channel_not_ready', again_at: at('09:20:00') })
+  has(t, await take('09:20:00'), { task: 'send' })
 })

@@ -13,6 +13,7 @@ const WELL: HealthFacts = {
   next_poll_at: null,
   poll_failures: 0,
   resume_at: null,
+  send_resume_at: null,
 }
 const judge = (facts: Partial<HealthFacts>) => {
   const { health, reasons } = judgeChannelHealth({ ...WELL, ...facts }, NOW)
@@ -34,6 +35,8 @@ t.test('each thing that is wrong is named, and how bad it is', async t => {
   t.same(judge({ poll_failures: 3 }), ['degraded', 'poll_failing'])
   t.same(judge({ poll_failures: 10 }), ['failing', 'poll_failing'])
   t.same(judge({ resume_at: minutesAgo(-1) }), ['degraded', 'rate_limited'])
+  t.same(judge({ send_resume_at: minutesAgo(-1) }), ['degraded', 'sends_waiting'])
+  t.same(judge({ send_resume_at: minutesAgo(1) }), ['healthy'])
   t.same(judge({ next_poll_at: minutesAgo(10) }), ['failing', 'poll_overdue'])
   t.same(judge({ parked: 1 }), ['degraded', 'parked'])
 })

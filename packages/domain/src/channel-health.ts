@@ -18,6 +18,8 @@ export type HealthFacts = {
   next_poll_at: Date | null
   poll_failures: number
   resume_at: Date | null
+  /** Until when nothing is written to the network: it asked for that, or it did not answer. */
+  send_resume_at: Date | null
 }
 
 const MINUTE_MS = 60_000
@@ -38,7 +40,7 @@ const OVERDUE_AFTER_MS = 10 * MINUTE_MS
 export function judgeChannelHealth(facts: HealthFacts, now: Date): { health: ChannelHealth; reasons: HealthReason[] } {
   const failing: HealthReason[] = []
   const degraded: HealthReason[] = []
-  const { status, status_reason, poll_failures, resume_at } = facts
+  const { status, status_reason, poll_failures, resume_at, send_resume_at } = facts
   const active = status === 'active'
   const pendingMs = facts.oldest_pending_at ? now.getTime() - facts.oldest_pending_at.getTime() : 0
 
@@ -72,6 +74,10 @@ export function judgeChannelHealth(facts: HealthFacts, now: Date): { health: Cha
   if (active && quiet) {
     const detail = `The network asked us to be quiet until ${resume_at.toISOString()}. It goes on by itself.`
     degraded.push({ code: 'rate_limited', detail })
+  }
+  if (active && !quiet && send_resume_at !== null && send_resume_at > now) {
+    const detail = `Replies wait until ${send_resume_at.toISOString()}: the network takes no more, or did not answer. They go out by themselves.`
+    degraded.push({ code: 'sends_waiting', detail })
   }
   const dueMs = facts.next_poll_at ? now.getTime() - facts.next_poll_at.getTime() : 0
   if (active && !quiet && dueMs >= OVERDUE_AFTER_MS) {

@@ -13,6 +13,7 @@ export function connectorContext(fields: Partial<ConnectorContext> = {}): Connec
       return session
     },
     assertInTime: () => {},
+    limitReached: async () => {},
     fetch: () => Promise.reject(new TypeError('fetch failed')),
     resolveHost: async address => ({ address, is_private: true }),
     ...fields,

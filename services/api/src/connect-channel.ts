@@ -130,6 +130,7 @@ export function callContext(
       return session
     },
     assertInTime: () => {},
+    limitReached: async () => {},
     fetch: ctx.fetch,
     resolveHost: createEgressResolver(ctx.config.PARLEY_ALLOW_PRIVATE_TARGETS),
   }

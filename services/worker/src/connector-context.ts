@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { type ConnectorContext, createEgressResolver, TooLate } from '@parley/connectors'
 import { channelContext, keepBlob, openChannel, seal } from '@parley/core'
-import { type Channel, findChannel, storeSession, takeSessionLease, updateChannel } from '@parley/db'
+import { type Channel, findChannel, pauseChannel, storeSession, takeSessionLease, updateChannel } from '@parley/db'
 import type { WorkerContext } from './context.ts'
 
 /** Longer than a renewal takes; a worker that dies while it renews holds the others up for that long. */
@@ -27,6 +27,10 @@ export function connectorContext(ctx: WorkerContext, channel: Channel, deadline:
       assertInTime()
       return ctx.fetch(input, init)
     },
+    limitReached: (calls, until) =>
+      ctx.db
+        .inWorkspace(channel.workspace_id, trx => pauseChannel(trx, channel.id, calls, until))
+        .catch(error => ctx.logger.warn({ err: error, channel_id: channel.id }, 'limit not recorded')),
     storeBlob: async bytes => {
       const { workspace_id } = channel
       const { key } = await keepBlob(ctx.db, ctx.blobs, workspace_id, bytes, ctx.now, { from_ledger: true })

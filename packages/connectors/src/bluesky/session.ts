@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ConnectedChannel, ConnectorContext } from '../connector.ts'
 import { ChannelAuthError } from '../errors.ts'
+import { usedUpUntil } from '../rate-limit.ts'
 import { type BlueskyLogin, loginOf } from './settings.ts'
 import { bodyOf, callXrpc, describe, failureOf, type XrpcAnswer, type XrpcCall } from './xrpc.ts'
 
@@ -47,6 +48,10 @@ export async function openSession(channel: ConnectedChannel, context: ConnectorC
     }))
   return new BlueskySession(login, tokens, channel.external_id, context)
 }
+
+const READS = { calls: 'all', cost: 1 } as const
+/** Creating a record costs three points of the 5,000 that an account has in an hour. */
+const WRITES = { calls: 'writes', cost: 3 } as const
 
 /** Saved tokens, if they are of this login. */
 function tokensFor(login: BlueskyLogin, session: Record<string, unknown> | null): SavedSession | null {
@@ -115,8 +120,13 @@ export class BlueskySession {
     return second
   }
 
-  #callWithToken(call: XrpcCall): Promise<XrpcAnswer> {
-    return callXrpc(this.#context, this.#tokens.pds_url, call, this.#tokens.accessJwt)
+  async #callWithToken(call: XrpcCall): Promise<XrpcAnswer> {
+    const answer = await callXrpc(this.#context, this.#tokens.pds_url, call, this.#tokens.accessJwt)
+    // Uploads have a limit of their own, and a small one.
+    const limit = call.bytes ? null : call.input === undefined ? READS : WRITES
+    const until = limit && answer.ok ? usedUpUntil(answer.headers, this.#context.now(), limit.cost) : null
+    if (limit && until) await this.#context.limitReached(limit.calls, until)
+    return answer
   }
 
   #renewOnce(): Promise<void> {

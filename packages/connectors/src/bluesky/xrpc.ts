@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ConnectorContext } from '../connector.ts'
-import { retryAfterMs } from '../retry-after.ts'
+import { resetAt, retryAfterAt } from '../rate-limit.ts'
 import { XrpcFailure } from './errors.ts'
 
 /**
@@ -29,9 +29,6 @@ export type XrpcAnswer = {
   headers: Headers
   body: unknown
 }
-
-/** No limit of this network runs longer than a day: what names a later time is in another unit, or nonsense. */
-const LONGEST_RESET_MS = 24 * 3_600_000
 
 const errorBody = z.looseObject({ error: z.string().min(1), message: z.string().optional() })
 
@@ -85,13 +82,8 @@ export function describe(answer: XrpcAnswer): string {
  * server sends no `retry-after` with its 429 (seen on PDS 0.4.217).
  */
 export function retryAt(answer: XrpcAnswer, now: Date): Date | null {
-  const after = retryAfterMs(answer.headers.get('retry-after'), now)
-  if (after !== null) return new Date(now.getTime() + after)
   // Headers name the tightest limit of the call, reached or not: only a 429 makes them a reason to wait.
-  const header = answer.status === 429 ? (answer.headers.get('ratelimit-reset') ?? '') : ''
-  const reset = /^\d+$/.test(header) ? Number(header) * 1000 : Number.NaN
-  const wait = reset - now.getTime()
-  return wait > 0 && wait <= LONGEST_RESET_MS ? new Date(reset + 1000) : null
+  return retryAfterAt(answer.headers, now) ?? (answer.status === 429 ? resetAt(answer.headers, now) : null)
 }
 
 function contentOf({ input, bytes }: XrpcCall): { media_type: string; content: string | Buffer<ArrayBuffer> } | null {

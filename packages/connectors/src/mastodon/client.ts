@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ConnectorContext } from '../connector.ts'
 import { NetworkUnavailable, TooLate } from '../errors.ts'
-import { retryAfterMs } from '../retry-after.ts'
+import { resetAt, retryAfterAt } from '../rate-limit.ts'
 import { storable } from '../text/storable.ts'
 
 type Parameter = string | number | boolean | readonly string[] | null
@@ -46,8 +46,6 @@ export class MastodonFailure extends NetworkUnavailable {
 }
 
 const MAX_ERROR_LENGTH = 500
-/** The longest window that is known is three hours; what names a time much later is nonsense. */
-const LONGEST_RESET_MS = 24 * 3_600_000
 const UNNAMED_RESET_MS = 60_000
 
 export const idIn = (id: string): string => encodeURIComponent(id)
@@ -140,16 +138,8 @@ export function describe({ error, status }: MastodonAnswer): string {
 
 /** When the server asks us back; null when it does not say. A 429 has no Retry-After but an ISO time. */
 export function retryAt(answer: MastodonAnswer, now: Date): Date | null {
-  const after = retryAfterMs(answer.headers.get('retry-after'), now)
-  if (after !== null) return new Date(now.getTime() + after)
+  const after = retryAfterAt(answer.headers, now)
   // The headers stand on every answer: only a 429 makes them a reason to wait.
-  if (answer.status !== 429) return null
-  const wait = resetOf(answer.headers.get('x-ratelimit-reset') ?? '') - now.getTime()
-  const soon = wait > 0 && wait <= LONGEST_RESET_MS ? wait + 1000 : UNNAMED_RESET_MS
-  return new Date(now.getTime() + soon)
-}
-
-/** An instant on these servers; others give Unix seconds. */
-function resetOf(header: string): number {
-  return /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header)
+  if (after || answer.status !== 429) return after
+  return resetAt(answer.headers, now) ?? new Date(now.getTime() + UNNAMED_RESET_MS)
 }

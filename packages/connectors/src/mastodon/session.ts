@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ConnectedChannel, ConnectorContext } from '../connector.ts'
 import { ChannelAuthError } from '../errors.ts'
+import { usedUpUntil } from '../rate-limit.ts'
 import { callMastodon, describe, failureOf, goodBody, type MastodonAnswer, type MastodonCall } from './client.ts'
 import { loginOf, type MastodonLogin } from './settings.ts'
 
@@ -51,8 +52,12 @@ export class MastodonSession {
     return goodBody(await this.call(call), schema, this.#context.now())
   }
 
-  #callOnce(call: MastodonCall): Promise<MastodonAnswer> {
-    return callMastodon(this.#context, this.server_url, call, this.#tokens.access_token)
+  async #callOnce(call: MastodonCall): Promise<MastodonAnswer> {
+    const answer = await callMastodon(this.#context, this.server_url, call, this.#tokens.access_token)
+    const calls = limitedCalls(call)
+    const until = calls && answer.ok ? usedUpUntil(answer.headers, this.#context.now()) : null
+    if (calls && until) await this.#context.limitReached(calls, until)
+    return answer
   }
 
   #saved(session: Record<string, unknown> | null): Tokens | undefined {
@@ -77,6 +82,12 @@ export class MastodonSession {
     if (!answer.ok) throw failureOf(answer, this.#context.now())
     return { refresh_token, ...goodBody(answer, tokenBody, this.#context.now()), granted_to }
   }
+}
+
+/** Uploads and deletions have limits of their own: 30 in half an hour. */
+function limitedCalls({ method = 'GET', path }: MastodonCall): 'all' | 'writes' | null {
+  if (method === 'GET') return 'all'
+  return method === 'DELETE' || path.startsWith('/api/v2/media') ? null : 'writes'
 }
 
 function refused(answer: MastodonAnswer): ChannelAuthError {

@@ -64,6 +64,19 @@ export async function updateChannel(trx: Trx, id: string, change: Updateable<Cha
   await trx.updateTable('channels').set(change).where('id', '=', id).execute()
 }
 
+/**
+ * Keeps a channel's network from being asked before `until`, or only from being written to; a later time that was set
+ * before stays.
+ */
+export async function pauseChannel(trx: Trx, id: string, calls: 'all' | 'writes', until: Date): Promise<void> {
+  const column = calls === 'all' ? 'resume_at' : 'send_resume_at'
+  await trx
+    .updateTable('channels')
+    .set({ [column]: sql`greatest(${sql.ref(column)}, ${until})` })
+    .where('id', '=', id)
+    .execute()
+}
+
 /** Lets one call at a time try whether a network that did not answer is back. False while another one does, or too early. */
 export async function takeSendProbe(trx: Trx, id: string, until: Date, now: Date): Promise<boolean> {
   const { numUpdatedRows } = await trx

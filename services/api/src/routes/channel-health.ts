@@ -117,13 +117,14 @@ export const channelHealthRoutes: Routes = async (app, { ctx }) => {
 }
 
 function describeHealth(channel: Channel, ledger: LedgerState, as_of: Date) {
-  const { id: channel_id, next_poll_at, poll_failures, resume_at, polled_at } = channel
+  const { id: channel_id, next_poll_at, poll_failures, resume_at, send_resume_at, polled_at } = channel
   const { oldest_pending_at, pending, parked, lag, last_received_at, last_processed_at } = ledger
   const connector = connectorFor(channel.kind)
   const status = channel.status as 'active' | 'paused' | 'disabled'
   const { status_reason } = channel
   const ingest_p50_ms = lag.ingest_ms.p50
-  const facts = { status, status_reason, oldest_pending_at, ingest_p50_ms, next_poll_at, poll_failures, resume_at }
+  const times = { oldest_pending_at, next_poll_at, resume_at, send_resume_at }
+  const facts = { status, status_reason, ingest_p50_ms, poll_failures, ...times }
   return {
     channel_id,
     ...judgeChannelHealth({ ...facts, parked: parked.count }, as_of),

@@ -25,7 +25,7 @@ export function send(ctx: WorkerContext) {
       case 'look_up':
         return lookUp(ctx, task)
       case 'nothing':
-        if (task.reason === 'channel_not_ready') await postpone(ctx, workspace_id, message_id, null)
+        if (task.reason === 'channel_not_ready') await postpone(ctx, workspace_id, message_id, task.again_at)
         if (task.reason === 'part_not_sent') ctx.wakeUps.publish(workspace_id)
         return task.reason
       default:
