@@ -22,6 +22,7 @@ export const EVENT_TYPES = [
   'action.sent',
   'action.rejected',
   'action.unknown',
+  'action.cancelled',
   'conversation.created',
   'conversation.updated',
   'conversation.assigned',

@@ -12,6 +12,7 @@ export const actionBody = z.discriminatedUnion('verb', [
 ])
 
 export const actionParams = z.strictObject({ id, message_id: id })
+export const oneActionParams = actionParams.extend({ action_id: id })
 
 export const actionView = z
   .object({

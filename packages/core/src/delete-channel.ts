@@ -32,7 +32,7 @@ export async function deleteChannel(
   if (!found || found.status === 'deleted') throw new NotFound('channel')
   // Before the channel's own row: whoever records what came of a reply locks in this order too.
   const stopped = await stopReplies(trx, id, REASON)
-  await stopActions(trx, id, REASON)
+  const actions = await stopActions(trx, id, REASON)
   const channel = await lockChannel(trx, id)
   if (!channel || channel.status === 'deleted') throw new NotFound('channel')
   await updateChannel(trx, id, {
@@ -56,9 +56,14 @@ export async function deleteChannel(
       const type = state === 'cancelled' ? 'reply.cancelled' : 'reply.unknown'
       return { type, at: now, actor, conversation_id, data: { message_id, reason: REASON } }
     })
+  const undone = actions.map(({ id: action_id, message_id, conversation_id, verb, state }): NewEvent => {
+    const type = state === 'cancelled' ? 'action.cancelled' : 'action.unknown'
+    return { type, at: now, actor, conversation_id, data: { action_id, message_id, verb, reason: REASON } }
+  })
   const data = { channel_id: id, kind: channel.kind }
   await appendEvents(trx, [
     ...events,
+    ...undone,
     { type: 'channel.deleted', at: now, actor, data, previous: { status: channel.status } },
   ])
 }

@@ -1,4 +1,4 @@
-import { finishAction, queueAction, takeActionTask } from '@parley/core'
+import { cancelAction, finishAction, queueAction, takeActionTask } from '@parley/core'
 import { findMessage, findMessageAction, listVersions, type MessageAction } from '@parley/db'
 import { ACTION_VERBS, type ActionVerb } from '@parley/domain'
 import { capabilities, has } from '@parley/testing'
@@ -102,4 +102,26 @@ t.test('a call whose worker died is made again under a new attempt, and the old 
   await inbox.run(trx => finishAction(trx, second.attempt, accepted('09:11:03'), at('09:11:03'), 0))
   has(t, await find(question), { liked_at: at('09:11:03') })
   has(t, await state(like), { state: 'sent', next_attempt_at: null })
+})
+
+t.test('what has not been begun can be taken back, once it is begun no more', async t => {
+  const { inbox, question, act, take, state } = await talk()
+  const cancel = (action: MessageAction) => {
+    const ids = { message_id: question.id, action_id: action.id }
+    return inbox.run(trx => cancelAction(trx, ids, inbox.agent, at('09:10:01')))
+  }
+  const held = await act('hide', question.id, { hold_seconds: 60 })
+  has(t, await cancel(held), { state: 'cancelled', next_attempt_at: null })
+  has(t, await cancel(held), { state: 'cancelled' }, 'twice is once')
+  has(t, await take(held, '09:11:00'), { task: 'nothing', reason: 'not_due' })
+  t.equal((await inbox.log()).filter(type => type === 'action.cancelled').length, 1)
+  const begun = await act('like')
+  has(t, await take(begun, '09:10:01'), { task: 'act' })
+  await t.rejects(cancel(begun), { code: 'conflict' })
+  has(t, await state(begun), { state: 'sending' })
+  const elsewhere = { message_id: held.id, action_id: held.id }
+  await t.rejects(
+    inbox.run(trx => cancelAction(trx, elsewhere, inbox.agent, at('09:10:01'))),
+    { code: 'not_found' },
+  )
 })

@@ -1,5 +1,5 @@
 import { beginSendAttempt, finishSendAttempt, takeSendTask } from '@parley/core'
-import { findChannel, type Message } from '@parley/db'
+import { findChannel, type Message, type SendAttempt } from '@parley/db'
 import { has } from '@parley/testing'
 import t from 'tap'
 import { at, message, openInboxes } from './inbox.ts'
@@ -67,7 +67,7 @@ t.test('what a network asks for outlasts the answers and failures of other calls
   const [first, second, third, fourth] = replies as [Message, Message, Message, Message]
   const now = () => inbox.run(trx => findChannel(trx, channel.id))
   // All three are on their way when the network answers the first.
-  const attempts = []
+  const attempts: (SendAttempt | undefined)[] = []
   for (const reply of [first, second, third])
     attempts.push(await inbox.run(trx => beginSendAttempt(trx, reply.id, {}, null, at('09:06:00'))))
   const later = { outcome: 'retry' as const, reason: '429', retry_at: at('09:20:00') }

@@ -131,7 +131,7 @@ t.test('an id of another workspace is answered like one that is nowhere, on ever
   await changesNothing(t, api, async () => {
     for (const route of routes.filter(({ path }) => path.includes('{'))) {
       const fill = (id: string, inner: string) =>
-        route.path.replace('{id}', id).replace(/\{(message|event)_id\}/, inner)
+        route.path.replace('{id}', id).replace(/\{(message|event|action)_id\}/g, inner)
       const theirId = foreign[route.path.split('/')[2]!]!
       t.ok(theirId, `a foreign id is known for ${route.path}`)
       const body = bodyFor(route, {})

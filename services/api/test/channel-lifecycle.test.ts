@@ -155,6 +155,8 @@ t.test('a deleted channel keeps nothing secret, and reads and sends nothing more
   }
   const [queued, sending] = [await reply('queued'), await reply('sending')]
   await api.query(`update messages set state = 'sending' where id = '${sending}'`)
+  const actions = `/v1/conversations/${conversation.id}/messages/${conversation.messages[0]}/actions`
+  t.equal((await api.call('POST', actions, { verb: 'like' }, { 'idempotency-key': 'delete-like' })).status, 202)
   await api.query(`update channels set session_sealed = credentials_sealed where id = '${channel.id}'`)
   t.equal((await api.call('POST', `${path}/backfill`, { days: 1 })).status, 202)
 
@@ -178,7 +180,9 @@ t.test('a deleted channel keeps nothing secret, and reads and sends nothing more
   )
   const events = await api.query(`select type from events where data->>'reason' = '${state_reason}'
     or (type = 'channel.deleted' and data->>'channel_id' = '${channel.id}') order by seq`)
+  t.match((await api.call('GET', actions)).body.data, [{ state: 'cancelled', state_reason }])
   t.same(events.map(({ type }) => type).sort(), [
+    'action.cancelled',
     'backfill.cancelled',
     'channel.deleted',
     'reply.cancelled',

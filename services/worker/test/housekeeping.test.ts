@@ -1,6 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { retryParked } from '@parley/core'
-import { type Database, openDatabase, parkInboundEvent, sqlState, storeAnswer } from '@parley/db'
+import {
+  type Database,
+  deleteDraft,
+  insertAttachment,
+  insertDraft,
+  openDatabase,
+  parkInboundEvent,
+  sqlState,
+  storeAnswer,
+} from '@parley/db'
 import { SYSTEM } from '@parley/domain'
 import { has, OWN_LOCKS, until } from '@parley/testing'
 import pg from 'pg'
@@ -237,6 +246,32 @@ t.test('an answer stored for an idempotency key is forgotten after a week', asyn
   await cleanUp(s.ctx)()
   const keys = await s.run(trx => trx.selectFrom('idempotency_keys').select('key').execute())
   t.same(keys, [{ key: 'young' }])
+})
+
+t.test('an upload that nobody used is forgotten after a week, one in a draft is not', async t => {
+  const s = await setUp(t)
+  await s.receive(NOW, 'm-1')
+  await s.work(NOW)
+  const { id: conversation_id } = await s.run(trx =>
+    trx.selectFrom('conversations').select('id').executeTakeFirstOrThrow(),
+  )
+  const upload = async (created_at: Date) => {
+    const row = { id: randomUUID(), state: 'stored' as const, created_at }
+    return (await s.run(trx => insertAttachment(trx, row))).id
+  }
+  const old = new Date(daysAgo(7).getTime() - 1)
+  const [unused, drafted, young] = [await upload(old), await upload(old), await upload(daysAgo(7))]
+  const author = { updated_by_type: 'user' as const, updated_by_id: randomUUID(), updated_at: old }
+  const draft = { conversation_id, body: 'Hello', attachment_ids: [drafted], ...author }
+  const { version } = (await s.run(trx => insertDraft(trx, draft)))!
+  const left = async () => {
+    await cleanUp(s.ctx)()
+    const rows = await s.run(trx => trx.selectFrom('attachments').select('id').execute())
+    return rows.map(({ id }) => id).sort()
+  }
+  t.same(await left(), [drafted, young].sort(), `without ${unused}`)
+  await s.run(trx => deleteDraft(trx, conversation_id, version))
+  t.same(await left(), [young])
 })
 
 async function connect(t: Test, url: string): Promise<pg.Client> {

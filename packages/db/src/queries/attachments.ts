@@ -56,11 +56,12 @@ export async function listAttachmentsOf(trx: Trx, message_ids: string[]): Promis
     .execute()
 }
 
-/** Forgets uploads that no reply has taken. Returns how many; their bytes are left to be found as garbage. */
+/** Forgets uploads that neither a reply nor a draft has taken. Returns how many; their bytes are left to be found as garbage. */
 export async function deleteUnusedAttachments(trx: Trx, before: Date, limit: number): Promise<number> {
   const { numAffectedRows } = await sql`
     delete from attachments where id in (
-      select id from attachments where message_id is null and created_at < ${before}
+      select id from attachments a where message_id is null and created_at < ${before}
+        and not exists (select from drafts d where d.attachment_ids <> '{}' and a.id = any(d.attachment_ids))
       order by created_at limit ${limit} for update skip locked)`.execute(trx)
   return Number(numAffectedRows ?? 0)
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Trx } from '../database.ts'
+import type { MessageAction } from './message-actions.ts'
 
 /** A reply or an action of a channel that will not be carried any further. */
 export type StoppedIntent = { id: string; conversation_id: string; state: 'cancelled' | 'unknown'; was: string }
@@ -25,8 +26,8 @@ export async function stopReplies(trx: Trx, channel_id: string, reason: string):
 }
 
 /** The same for likes, deletions and whatever else is done to messages. */
-export async function stopActions(trx: Trx, channel_id: string, reason: string): Promise<void> {
-  await sql`
+export async function stopActions(trx: Trx, channel_id: string, reason: string): Promise<MessageAction[]> {
+  const { rows } = await sql<MessageAction>`
     with stopped as (
       select id, case state when 'queued' then 'cancelled' else 'unknown' end as state
       from message_actions
@@ -35,7 +36,9 @@ export async function stopActions(trx: Trx, channel_id: string, reason: string):
       order by id for update
     )
     update message_actions a set state = s.state, state_reason = ${reason}, next_attempt_at = null, hold_until = null
-    from stopped s where a.id = s.id`.execute(trx)
+    from stopped s where a.id = s.id
+    returning a.*`.execute(trx)
+  return rows
 }
 
 /** Lets what was put off go now; what its author holds back stays held. */

@@ -1,5 +1,5 @@
-import { actionBody, actionParams, actions, actionView } from '@parley/contracts'
-import { queueAction } from '@parley/core'
+import { actionBody, actionParams, actions, actionView, oneActionParams } from '@parley/contracts'
+import { cancelAction, queueAction } from '@parley/core'
 import { findMessage, listMessageActions, type Trx } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import { capabilitiesOf } from '../capabilities-of.ts'
@@ -57,5 +57,26 @@ export const messageActionRoutes: Routes = async (app, { ctx }) => {
         const data = await listMessageActions(trx, request.params.message_id)
         return { data }
       }),
+  )
+
+  app.post(
+    '/conversations/:id/messages/:message_id/actions/:action_id/cancel',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Replies'],
+        summary: 'Take back an action that has not been begun',
+        params: oneActionParams,
+        response: { 200: actionView },
+      },
+    },
+    async (request, reply) => {
+      const { message_id, action_id } = request.params
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await getMessage(trx, request.params)
+        return cancelAction(trx, { message_id, action_id }, request.actor, ctx.now())
+      })
+      return reply
+    },
   )
 }
