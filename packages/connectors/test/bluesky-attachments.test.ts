@@ -67,7 +67,7 @@ test('beside a quote, pictures are attachments too', async t => {
   t.match(messages[0], { kind: 'quote', attachments: [{ external_id: 'image:0:bafk1' }, {}] })
 })
 
-test('a video is its playlist, a link card the page it leads to', async t => {
+test('a video is a link to its playlist, a link card one to its page', async t => {
   const video = {
     $type: 'app.bsky.embed.video#view',
     cid: 'bafv',
@@ -79,9 +79,11 @@ test('a video is its playlist, a link card the page it leads to', async t => {
     [listed('v', { $type: 'app.bsky.embed.video' }), listed('c', { $type: 'app.bsky.embed.external' })],
     { [uriOf('v')]: video, [uriOf('c')]: { $type: 'app.bsky.embed.external#view', external } },
   )
-  t.match(messages[0]?.attachments, [{ external_id: 'video:bafv', url: video.playlist, alt_text: 'Steam' }])
+  t.match(messages[0]?.attachments, [
+    { external_id: 'video:bafv', url: video.playlist, alt_text: 'Steam', linked: true },
+  ])
   t.match(messages[1]?.attachments, [
-    { external_id: 'card', url: external.uri, filename: 'Kettles', media_type: 'text/html', alt_text: 'All of them' },
+    { external_id: 'card', url: external.uri, filename: 'Kettles', media_type: 'text/html', linked: true },
   ])
 })
 

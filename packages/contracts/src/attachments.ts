@@ -12,7 +12,10 @@ export const attachmentView = z
     state: z.enum(ATTACHMENT_STATES).meta({
       description:
         'pending: being fetched from its network; stored: /content has it; refused: it will not be kept; failed: it ' +
-        'could not be had. `reason` says why.',
+        'could not be had; linked: a page or a video elsewhere, at `url`. `reason` says why.',
+    }),
+    url: z.string().nullable().meta({
+      description: "Of what is linked. It is the author's word: show where it leads before anybody follows it.",
     }),
     reason: z.string().nullable(),
     media_type: z.string().nullable().meta({

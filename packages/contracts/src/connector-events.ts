@@ -24,6 +24,8 @@ export const connectorAttachment = z.strictObject({
   byte_size: z.int().nullable(),
   /** Shown within the text, as pictures of an e-mail are. */
   inline: z.boolean(),
+  /** A page or a stream elsewhere: shown as a link to `url`, never fetched. */
+  linked: z.boolean().optional(),
 })
 export type ConnectorAttachment = z.infer<typeof connectorAttachment>
 

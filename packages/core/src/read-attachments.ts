@@ -73,9 +73,10 @@ function filesOf(
 function contentOf(workspace_id: string, attachment: ConnectorAttachment, now: Date) {
   const source_url = storableUrl(attachment.url)
   const blob_key = ownKey(workspace_id, attachment.blob_key)
-  const reachable = source_url !== null || blob_key !== null
+  const reachable = attachment.linked ? isWebAddress(source_url) : source_url !== null || blob_key !== null
+  const there = attachment.linked ? ('linked' as const) : ('pending' as const)
   return {
-    state: reachable ? ('pending' as const) : ('failed' as const),
+    state: reachable ? there : ('failed' as const),
     reason: reachable ? null : 'The network does not say where the file is.',
     source_url,
     blob_key,
@@ -85,7 +86,7 @@ function contentOf(workspace_id: string, attachment: ConnectorAttachment, now: D
     filename: safeFileName(attachment.filename),
     alt_text: storable(attachment.alt_text, MAX_ALT_LENGTH),
     inline: attachment.inline,
-    next_attempt_at: reachable ? now : null,
+    next_attempt_at: reachable && !attachment.linked ? now : null,
   }
 }
 
@@ -99,3 +100,7 @@ const storable = (text: string | null, maxLength: number): string | null =>
 
 const storableUrl = (url: string | null): string | null =>
   url && url.length <= MAX_URL_LENGTH && url.isWellFormed() && !url.includes('\0') ? url : null
+
+/** People will follow it: a `javascript:` would run where it is shown. */
+const isWebAddress = (url: string | null): boolean =>
+  url !== null && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)

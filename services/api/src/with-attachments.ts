@@ -14,4 +14,11 @@ export async function withItsAttachments<T extends Pick<Message, 'id'>>(trx: Trx
   return { ...message, attachments: ofMessage(await listAttachmentsOf(trx, [message.id]), message) }
 }
 
-const ofMessage = (found: Attachment[], { id }: { id: string }) => found.filter(file => file.message_id === id)
+/** Where a file is fetched from is the worker's business; where a link leads is what it is for. */
+export const attachmentAnswer = (file: Attachment) => ({
+  ...file,
+  url: file.state === 'linked' ? file.source_url : null,
+})
+
+const ofMessage = (found: Attachment[], { id }: { id: string }) =>
+  found.filter(file => file.message_id === id).map(attachmentAnswer)

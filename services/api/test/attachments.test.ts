@@ -42,6 +42,7 @@ t.test('an upload is answered with what it is, and comes back as it was', async 
     message_id: null,
     state: 'stored',
     reason: null,
+    url: null,
     media_type: 'image/png',
     byte_size: PNG.byteLength,
     sha256: sha256(PNG),
@@ -242,6 +243,12 @@ t.test('content that is not here says so, and an attachment of another workspace
     )
   await set({ state: 'refused', reason: 'The file is empty.', blob_key: null })
   isProblem(t, await api.call('GET', `/v1/attachments/${id}/content`), 409, 'conflict', 'refused')
+  const source_url = 'https://shop.example/kettle'
+  await set({ state: 'failed', source_url })
+  t.equal((await api.call('GET', `/v1/attachments/${id}`)).body.url, null, 'where it was fetched from is not told')
+  await set({ state: 'linked', reason: null })
+  t.match((await api.call('GET', `/v1/attachments/${id}`)).body, { state: 'linked', url: source_url })
+  isProblem(t, await api.call('GET', `/v1/attachments/${id}/content`), 409, 'conflict', 'linked')
   const { id: lost } = await addAttachment(api)
   await rm(join(api.dataDir, 'blobs'), { recursive: true })
   isProblem(t, await api.call('GET', `/v1/attachments/${lost}/content`), 404, 'not-found', 'lost')

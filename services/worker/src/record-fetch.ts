@@ -26,7 +26,7 @@ export async function recordFetch(ctx: WorkerContext, attachment: Attachment, re
   const change = changeOf(attachment, result, now)
   const told = await ctx.db.inWorkspace(workspace_id, async trx => {
     const finished = await finishAttachment(trx, attachment, change)
-    if (!finished || finished.state === 'pending') return false
+    if (!finished || finished.state === 'pending' || finished.state === 'linked') return false
     const message = (await findMessage(trx, finished.message_id!))!
     const { conversation_id } = message
     const { id: attachment_id, state, media_type, byte_size, reason } = finished

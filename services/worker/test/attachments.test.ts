@@ -105,6 +105,24 @@ t.test('a file of a message is fetched, and is what its content is', async t => 
   t.same(files.asked, ['/cat'])
 })
 
+t.test('a page that a message links to is not fetched, and only a web address is a link', async t => {
+  const files = await startFiles(t, { '/shop': sending('<html>') })
+  const card = { filename: 'Kettles', media_type: 'text/html', linked: true }
+  const worker = await withFiles(t, [
+    file(`${files.url}/shop`, card),
+    file('javascript:alert(1)', card),
+    file('', { ...card, external_id: 'none', url: null }),
+  ])
+  t.same(await worker.fetch(), { fetched: 0, ended: 'empty' })
+  const [link, ...others] = await attachments(worker)
+  has(t, link, { state: 'linked', source_url: `${files.url}/shop`, filename: 'Kettles', next_attempt_at: null })
+  t.same(
+    others.map(({ state }) => state),
+    ['failed', 'failed'],
+  )
+  t.same(files.asked, [])
+})
+
 t.test('what is not kept says why, and none of its bytes stay', async t => {
   const untold = 64 * 1024
   let poured = 0

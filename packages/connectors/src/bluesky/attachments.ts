@@ -37,8 +37,8 @@ const declaredImages = z.looseObject({
 })
 
 /**
- * The files of a post: pictures at the address that shows them in full, a video as its playlist, and the card of a link
- * as the page that it leads to, with its title as the name. Whatever makes no sense is passed over: anyone may have
+ * The files of a post: pictures at the address that shows them in full; as links a video's playlist, and the page that
+ * the card of a link leads to, with its title as the name. Whatever makes no sense is passed over: anyone may have
  * written it. Nothing at all where the post shows nothing.
  */
 export function attachmentsOf(view: unknown, declared: unknown): { attachments?: ConnectorAttachment[] } {
@@ -57,12 +57,20 @@ function describe(view: unknown, declared: unknown): ConnectorAttachment[] {
   const video = videoView.safeParse(view).data
   if (video) {
     const media_type = 'application/vnd.apple.mpegurl'
-    return [attachment({ external_id: `video:${video.cid}`, url: video.playlist, media_type, alt_text: video.alt })]
+    return [
+      attachment({
+        external_id: `video:${video.cid}`,
+        url: video.playlist,
+        media_type,
+        alt_text: video.alt,
+        linked: true,
+      }),
+    ]
   }
   const card = externalView.safeParse(view).data?.external
   if (!card) return []
   const { uri: url, title: filename, description: alt_text } = card
-  return [attachment({ external_id: 'card', url, media_type: 'text/html', filename, alt_text })]
+  return [attachment({ external_id: 'card', url, media_type: 'text/html', filename, alt_text, linked: true })]
 }
 
 const listOf = (embed: { images?: unknown[] | undefined; items?: unknown[] | undefined } | undefined) =>
@@ -85,9 +93,11 @@ type Described = {
   filename?: string | undefined
   alt_text?: string | undefined
   byte_size?: number | undefined
+  linked?: true
 }
 
-function attachment({ external_id, url, media_type, filename, alt_text, byte_size }: Described): ConnectorAttachment {
+function attachment(described: Described): ConnectorAttachment {
+  const { external_id, url, media_type, filename, alt_text, byte_size, linked } = described
   return {
     external_id: storable(external_id),
     url: given(url),
@@ -97,5 +107,6 @@ function attachment({ external_id, url, media_type, filename, alt_text, byte_siz
     alt_text: given(alt_text),
     byte_size: byte_size ?? null,
     inline: false,
+    ...(linked ? { linked } : {}),
   }
 }

@@ -117,7 +117,7 @@ export async function addAttachments(trx: Trx, rows: IncomingAttachment[]): Prom
     order by message_id, external_id
     on conflict (workspace_id, message_id, external_id) do update set ${sql.join(described)},
       removed = a.removed and excluded.removed,
-      source_url = case when a.state = 'pending' then coalesce(excluded.source_url, a.source_url) else a.source_url end`.execute(
+      source_url = case when a.state in ('pending', 'linked') then coalesce(excluded.source_url, a.source_url) else a.source_url end`.execute(
     trx,
   )
   const message_ids = [...new Set(rows.map(row => row.message_id!))]

@@ -8,6 +8,7 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { contentHeaders, rangeOf } from '../attachment-content.ts'
 import { applyEffect } from '../plugins/effects.ts'
+import { attachmentAnswer } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** Files: what customers sent, and what replies are going to carry. */
@@ -52,8 +53,8 @@ export const attachmentRoutes: Routes = async (app, { ctx }) => {
       })
       // What an Idempotency-Key stands for: the same bytes under the same name.
       request.body = content
-      await applyEffect(ctx, request, reply, { status: 201 }, trx =>
-        insertAttachment(trx, {
+      await applyEffect(ctx, request, reply, { status: 201 }, async trx => {
+        const row = await insertAttachment(trx, {
           id: newId(now()),
           state: 'stored',
           ...content,
@@ -63,8 +64,9 @@ export const attachmentRoutes: Routes = async (app, { ctx }) => {
           uploaded_by_type: request.actor.type,
           uploaded_by_id: request.actor.id,
           created_at: now(),
-        }),
-      )
+        })
+        return attachmentAnswer(row)
+      })
       return reply
     },
   )
@@ -100,7 +102,7 @@ export const attachmentRoutes: Routes = async (app, { ctx }) => {
         response: { 200: attachmentView },
       },
     },
-    request => getAttachment(request, request.params.id),
+    async request => attachmentAnswer(await getAttachment(request, request.params.id)),
   )
 
   app.get(
@@ -121,7 +123,8 @@ export const attachmentRoutes: Routes = async (app, { ctx }) => {
       const attachment = await getAttachment(request, request.params.id)
       const { state, blob_key, byte_size } = attachment
       if (state !== 'stored' || !blob_key || !byte_size) {
-        throw new DomainError('conflict', `The file is not here: ${attachment.reason ?? 'it is being fetched.'}`)
+        const elsewhere = state === 'linked' ? 'it is elsewhere, at its url.' : 'it is being fetched.'
+        throw new DomainError('conflict', `The file is not here: ${attachment.reason ?? elsewhere}`)
       }
       const headers = contentHeaders(attachment)
       if (request.headers['if-none-match'] === headers.etag) return reply.code(304).headers(headers).send()
