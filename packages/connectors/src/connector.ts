@@ -73,6 +73,8 @@ export type PollPage = {
   cursor: Record<string, unknown>
   /** True when the network has more than this page. */
   more: boolean
+  /** What the network tells of itself by now, where that was looked up again. */
+  network_facts?: Record<string, unknown>
   /** What went wrong after this page was read: the poll fails with it once the page is stored. */
   failed?: NetworkUnavailable
 }

@@ -243,3 +243,29 @@ test('history is read back to the day that was asked for', async t => {
     t.equal(new Set(found).size, 60)
   }
 })
+
+test('limits that a server changes are known within a day, and stay known when it does not tell them', async t => {
+  const { network, channel } = await openBrand(t)
+  await network.post('ana@remote.example', { text: '@brand hello' })
+  const start = Date.now()
+  const pollAt = async (cursor: Record<string, unknown> | null, hours: number) => {
+    const context = contextAt(() => new Date(start + hours * 3_600_000))
+    for (let from = cursor; ; ) {
+      const page = await mastodonConnector.poll!(channel, from, context)
+      from = JSON.parse(JSON.stringify(page.cursor)) as Record<string, unknown>
+      if (!page.more) return { cursor: from, network_facts: page.network_facts }
+    }
+  }
+  const first = await pollAt(null, 0)
+  t.equal(first.network_facts, undefined, 'it was connected just now')
+  await network.configure({ max_characters: 1000 })
+  const early = await pollAt(first.cursor, 23)
+  t.equal(early.network_facts, undefined)
+  const next = await pollAt(early.cursor, 24)
+  t.match(next.network_facts, { max_characters: 1000, acct: 'brand', software: 'mastodon' })
+  await network.misbehave(
+    ['GET /api/v2/instance', 'GET /api/v1/instance'].map(call => ({ call, fault: { kind: 'html' as const } })),
+  )
+  const silent = await pollAt(next.cursor, 48)
+  t.equal(silent.network_facts, undefined)
+})

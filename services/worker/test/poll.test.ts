@@ -168,3 +168,15 @@ t.test('no transaction is open while the network is asked', async t => {
   await pollNow()
   t.equal(open, 0)
 })
+
+t.test('what the network tells of itself by now takes the place of what it told before', async t => {
+  const facts = { max_characters: 1000 }
+  const answer: { poll: Poll } = { poll: async () => ({ ...page(1, false), network_facts: facts }) }
+  const { worker, channel, pollNow } = await setUp(t, answer)
+  await pollNow()
+  t.same((await worker.channelNow(channel)).network_facts, facts)
+  answer.poll = async () => page(2, false)
+  worker.clock.now = (await worker.channelNow(channel)).next_poll_at!
+  await pollNow()
+  t.same((await worker.channelNow(channel)).network_facts, facts, 'nothing told changes nothing')
+})

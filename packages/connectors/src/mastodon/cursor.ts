@@ -36,6 +36,8 @@ export const pollCursor = z.object({
   stuck: z.object({ id: z.string(), failures: z.int() }).nullable(),
   /** Newest last. */
   known: z.array(knownPost),
+  /** When the server's own limits were last looked up; null until a poll has begun to count. */
+  facts_at: instant.nullable().default(null),
   reread: z.object({ at: instant.nullable(), next: z.int().min(0), absent: z.boolean() }),
 })
 export type PollCursor = z.infer<typeof pollCursor>
@@ -49,6 +51,7 @@ const BLANK: PollCursor = {
   walk: null,
   stuck: null,
   known: [],
+  facts_at: null,
   reread: { at: null, next: 0, absent: false },
 }
 

@@ -16,7 +16,28 @@ const KNOW_REPEATS = new Set(['mastodon', 'hometown', 'pleroma', 'akkoma', 'holl
 export async function identify(channel: ConnectedChannel, context: ConnectorContext): Promise<Identity> {
   const session = new MastodonSession(channel, context)
   const account = await readOwnAccount(session, context.now())
-  return { external_id: account.id, network_facts: await readFacts(session, account) }
+  return {
+    external_id: account.id,
+    network_facts: await readFacts(session, account, (await readInstance(session)) ?? {}),
+  }
+}
+
+/**
+ * What the server tells of itself by now; undefined where it does not answer, so that what it told before stays.
+ * @throws ChannelAuthError
+ */
+export async function readFactsAgain(
+  session: MastodonSession,
+  context: Pick<ConnectorContext, 'now'>,
+): Promise<MastodonFacts | undefined> {
+  try {
+    const account = await readOwnAccount(session, context.now())
+    const instance = await readInstance(session)
+    return instance ? await readFacts(session, account, instance) : undefined
+  } catch (error) {
+    if (error instanceof MastodonFailure) return undefined
+    throw error
+  }
 }
 
 export async function readOwnAccount(session: MastodonSession, now: Date) {
@@ -61,8 +82,11 @@ const instanceEntity = z.looseObject({
     .catch(null),
 })
 
-async function readFacts(session: MastodonSession, account: z.infer<typeof accountEntity>): Promise<MastodonFacts> {
-  const instance = await readInstance(session)
+async function readFacts(
+  session: MastodonSession,
+  account: z.infer<typeof accountEntity>,
+  instance: Partial<z.infer<typeof instanceEntity>>,
+): Promise<MastodonFacts> {
   const software = (await readSoftware(session)) ?? softwareIn(instance.version)
   const { statuses, media_attachments, urls } = instance.configuration ?? {}
   const policy = await quietly(session.call({ path: '/api/v2/notifications/policy' }))
@@ -89,13 +113,13 @@ async function readFacts(session: MastodonSession, account: z.infer<typeof accou
   } as MastodonFacts
 }
 
-async function readInstance(session: MastodonSession): Promise<z.infer<typeof instanceEntity>> {
+async function readInstance(session: MastodonSession): Promise<z.infer<typeof instanceEntity> | undefined> {
   for (const path of ['/api/v2/instance', '/api/v1/instance']) {
     const answer = await quietly(session.call({ path }))
     const instance = answer?.ok ? instanceEntity.safeParse(answer.body).data : undefined
     if (instance) return instance
   }
-  return instanceEntity.parse({})
+  return undefined
 }
 
 const nodeInfoLinks = z.looseObject({ links: z.array(z.looseObject({ href: z.string() })) })

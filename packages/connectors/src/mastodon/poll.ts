@@ -1,6 +1,7 @@
 import type { ConnectedChannel, ConnectorContext, PollPage } from '../connector.ts'
 import { goodBody, type MastodonAnswer } from './client.ts'
 import { type Place, type PollCursor, readCursor, type Walk } from './cursor.ts'
+import { readFactsAgain } from './identify.ts'
 import {
   type Notification,
   notificationsAnswer,
@@ -14,12 +15,15 @@ import { reread } from './reread.ts'
 import { MastodonSession } from './session.ts'
 import { ourOf, type Placing, placeAll } from './threads.ts'
 
+type Page = PollPage & { cursor: PollCursor }
+
 /** Each may need its thread looked up, all within one call of ours. */
 const PAGE_SIZE = 40
 /** A page of fewer is the last one for now: no server's pages are shorter than this. */
 const FULL_PAGE = 15
 const HOUR_MS = 3_600_000
-const WEEK_MS = 7 * 24 * HOUR_MS
+const DAY_MS = 24 * HOUR_MS
+const WEEK_MS = 7 * DAY_MS
 /** The first poll of a channel brings at most a week, and at most 2,000 notifications. */
 const MAX_PAGES_BACK = 50
 
@@ -38,10 +42,21 @@ export async function poll(
   const back = state.walk !== null || state.place === null || state.reads_back
   const page = back ? await readBack(placing, state) : await readForward(placing, state)
   if (page.more || page.failed) return page
-  return reread(placing, page)
+  return reread(placing, await withFacts(placing, page))
 }
 
-async function readForward(placing: Placing, state: PollCursor): Promise<PollPage & { cursor: PollCursor }> {
+/** Servers change their limits without a word: once a day they are looked up, when nothing new waits for it. */
+async function withFacts({ session, context }: Placing, page: Page): Promise<Page> {
+  const now = context.now()
+  const { facts_at } = page.cursor
+  if (facts_at !== null && now.getTime() - Date.parse(facts_at) < DAY_MS) return page
+  const cursor = { ...page.cursor, facts_at: now.toISOString() }
+  // They have just been looked up where the account was connected just now.
+  const network_facts = facts_at === null ? undefined : await readFactsAgain(session, context)
+  return { ...page, cursor, ...(network_facts ? { network_facts } : {}) }
+}
+
+async function readForward(placing: Placing, state: PollCursor): Promise<Page> {
   const { id: min_id } = state.place!
   const { items } = await readPage(placing, notificationsCall({ limit: PAGE_SIZE, min_id }))
   // It is listed again: the server has not heeded `min_id`, and what is new may be more than this page.
@@ -56,7 +71,7 @@ async function readForward(placing: Placing, state: PollCursor): Promise<PollPag
 }
 
 /** From the newest back to what is stored. The place moves when all of it is read: only then is nothing left out. */
-async function readBack(placing: Placing, state: PollCursor): Promise<PollPage & { cursor: PollCursor }> {
+async function readBack(placing: Placing, state: PollCursor): Promise<Page> {
   const now = placing.context.now()
   const walk = state.walk ?? startWalk(state, now)
   const { answer, items } = await readPage(placing, olderCall(walk.next, PAGE_SIZE))

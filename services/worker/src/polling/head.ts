@@ -21,7 +21,8 @@ export async function readHead(ctx: WorkerContext, turn: Turn): Promise<HeadRead
       connector.poll!(opened, cursor, context),
     )
     const stored = await inTurn(ctx, turn, async trx => {
-      await updateChannel(trx, channel_id, { cursor: JSON.stringify(page.cursor) })
+      const facts = page.network_facts && { network_facts: JSON.stringify(page.network_facts) }
+      await updateChannel(trx, channel_id, { cursor: JSON.stringify(page.cursor), ...facts })
       return acceptInbound(trx, ledgerEntries(channel_id, page.events, 'poll', ctx.now()))
     })
     if (stored.accepted > 0) ctx.hints.ingest({ workspace_id, channel_id })
