@@ -1,5 +1,6 @@
 import {
   AUTHOR_TYPES,
+  CONVERSATION_PRIORITIES,
   CONVERSATION_STATUSES,
   MAX_TEXT_BYTES,
   MESSAGE_DIRECTIONS,
@@ -8,25 +9,10 @@ import {
 } from '@parley/domain'
 import { z } from 'zod'
 import { attachmentView } from './attachments.ts'
-import { externalId, id, instantIn, instantOut, pageQuery, safeText } from './common.ts'
+import { externalId, id, instantIn, instantOut, safeText } from './common.ts'
 
 const MAX_HOLD_SECONDS = 7 * 24 * 3600
 export const MAX_OWN_TEXT_BYTES = 64 * 1024
-
-/** A repeatable query parameter arrives as text or as a list of texts. */
-const listOf = <T extends z.ZodType>(item: T) =>
-  z
-    .union([z.array(item).min(1).max(20), item])
-    .transform(value => (Array.isArray(value) ? value : [value]) as z.output<T>[])
-
-export const conversationQuery = pageQuery.extend({
-  status: listOf(z.enum(CONVERSATION_STATUSES)).optional(),
-  inbox_id: id.optional(),
-  channel_id: id.optional(),
-  assignee_id: z.union([z.literal('none'), z.literal('me'), id]).optional(),
-  waiting: z.enum(['true']).optional(),
-  sort: z.enum(['newest', 'oldest', 'waiting']).default('newest'),
-})
 
 export const conversationView = z
   .object({
@@ -38,8 +24,14 @@ export const conversationView = z
     contact: z.object({ id, name: z.string() }).nullable(),
     subject: z.string().nullable(),
     status: z.enum(CONVERSATION_STATUSES),
+    snoozed_until: instantOut.nullable(),
+    priority: z.enum(CONVERSATION_PRIORITIES),
     assignee_id: id.nullable(),
+    team_id: id.nullable(),
     waiting_since: instantOut.nullable(),
+    next_due_at: instantOut.nullable().meta({
+      description: 'When the earliest promise to somebody who waits falls due, or fell due; null: none runs.',
+    }),
     last_message_at: instantOut,
     resolved_at: instantOut.nullable(),
     version: z.int(),
@@ -48,7 +40,19 @@ export const conversationView = z
   })
   .meta({ id: 'Conversation' })
 
-export const conversationPatch = z.strictObject({ status: z.enum(['open', 'pending', 'resolved', 'spam']) })
+export const conversationPatch = z
+  .strictObject({
+    status: z.enum(CONVERSATION_STATUSES).optional(),
+    /** With status `snoozed`: until then it is out of sight, unless its customer writes again. */
+    snoozed_until: instantIn.optional(),
+    priority: z.enum(CONVERSATION_PRIORITIES).optional(),
+    subject: safeText(1024).nullable().optional(),
+  })
+  .refine(patch => Object.keys(patch).length > 0, 'must change something')
+  .refine(patch => (patch.status === 'snoozed') === (patch.snoozed_until !== undefined), {
+    message: 'goes with status snoozed, and that with it',
+    path: ['snoozed_until'],
+  })
 
 /** `from` is the owner the caller saw: the write is refused when somebody else owns it by now. */
 export const assigneeBody = z.strictObject({ assignee_id: id.nullable(), from: id.nullable() })
@@ -112,6 +116,19 @@ export const messageView = z
     attachments: z.array(attachmentView),
   })
   .meta({ id: 'Message' })
+
+/** A conversation of a list, with what `include` asked for. */
+export const listedConversation = conversationView
+  .extend({
+    last_message: messageView.nullable().optional(),
+    sla: z
+      .array(z.object({ metric: z.string(), contact_id: id, started_at: instantOut, due_at: instantOut }))
+      .optional()
+      .meta({ description: 'The promises that run, the earliest first.' }),
+    tags: z.array(z.object({ id, name: z.string(), color: z.string().nullable() })).optional(),
+    read_at: instantOut.nullable().optional().meta({ description: 'Up to when the caller has read it.' }),
+  })
+  .meta({ id: 'ListedConversation' })
 
 export const noteBody = z.strictObject({ body: safeText(MAX_OWN_TEXT_BYTES) })
 

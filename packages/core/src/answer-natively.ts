@@ -3,7 +3,7 @@ import {
   type Conversation,
   findOldestCustomerMessageAfter,
   findOnlyCustomer,
-  findWaitingSince,
+  findWaiting,
   listNativeAnswers,
   lockConversation,
   type Message,
@@ -44,13 +44,13 @@ async function applyAnswer(trx: Trx, channel: Channel, answer: Message, now: Dat
   // Whoever typed it saw the thread as the network shows it, not as it had reached us.
   const next = await findOldestCustomerMessageAfter(trx, { conversation_id, contact_id }, answer.occurred_at)
   const events = await fulfilWait(trx, channel, conversation, { ...answer, contact_id }, next, now)
-  const waiting_since = await findWaitingSince(trx, conversation_id)
+  const waiting = await findWaiting(trx, conversation_id)
   const status = statusAfterReplySent(conversation.status, {
     resolve_after: false,
-    somebody_waits: waiting_since !== null,
+    somebody_waits: waiting.waiting_since !== null,
   })
   if (events.length === 0 && status === conversation.status) return []
-  await updateConversation(trx, conversation_id, { status, waiting_since, updated_at: now })
+  await updateConversation(trx, conversation_id, { status, ...waiting, updated_at: now })
   if (status === conversation.status) return events
   const { status: previous } = conversation
   const data = { message_id: answer.id, status }

@@ -4,7 +4,7 @@ import {
   type Channel,
   closeOpenAttempt,
   findBouncedReply,
-  findWaitingSince,
+  findWaiting,
   lockConversation,
   lockMessage,
   type NewEvent,
@@ -42,11 +42,11 @@ export async function applyBounces(trx: Trx, channel: Channel, bounces: Connecto
     await closeOpenAttempt(trx, message.id, { finished_at: now, outcome: 'rejected', reason })
     await updateMessage(trx, message.id, { state: 'rejected', state_reason: reason, next_attempt_at: null })
     events.push(...(await reopenWait(trx, message.id, now)))
-    const waiting_since = await findWaitingSince(trx, conversation.id)
+    const waiting = await findWaiting(trx, conversation.id)
     const { status } = conversation
     await updateConversation(trx, conversation.id, {
       status: 'open',
-      waiting_since,
+      ...waiting,
       resolved_at: null,
       updated_at: now,
     })

@@ -5,7 +5,7 @@ import {
   deleteMessages,
   findLastAnswerWrittenAt,
   findOldestUnanswered,
-  findWaitingSince,
+  findWaiting,
   lockConversation,
   lockOpenWait,
   lockRunningClock,
@@ -54,7 +54,7 @@ async function releaseWait(trx: Trx, channel: Channel, message: Message, now: Da
   const events: NewEvent[] = []
   if (next) {
     const opened_at = clockTime(next.occurred_at, next.received_at, channel.connected_at)
-    events.push(...(await moveWait(trx, wait, next.id, opened_at, 'customer_deleted', now)))
+    events.push(...(await moveWait(trx, wait, next.id, opened_at, 'customer_deleted', now)).events)
   } else {
     await closeWait(trx, wait.id, { closed_at: now, cancelled_reason: 'customer_deleted' })
     const clock = await lockRunningClock(trx, wait.id)
@@ -65,7 +65,7 @@ async function releaseWait(trx: Trx, channel: Channel, message: Message, now: Da
       events.push({ type: 'sla.cancelled', at: now, actor: SYSTEM, conversation_id, data })
     }
   }
-  const waiting_since = await findWaitingSince(trx, conversation_id)
-  await updateConversation(trx, conversation_id, { waiting_since, updated_at: now })
+  const waiting = await findWaiting(trx, conversation_id)
+  await updateConversation(trx, conversation_id, { ...waiting, updated_at: now })
   return events
 }

@@ -43,6 +43,7 @@ import {
 import { recogniseEchoes } from './recognise-echoes.ts'
 import { resolveContacts } from './resolve-contacts.ts'
 import { resolveThreads } from './resolve-threads.ts'
+import { loadInboxTargets } from './sla-promise.ts'
 
 /**
  * Turns a batch of one channel's events into contacts, conversations, messages, waits and log entries, and closes
@@ -86,16 +87,17 @@ async function applyMessages(
 
   const external_ids = arrivals.map(arrival => arrival.external_id)
   // Sent together. Conversations are locked before messages, as everywhere.
-  const [conversations, known, tombstones, parents, { contactOf, described }] = await Promise.all([
+  const [conversations, known, tombstones, parents, targets, { contactOf, described }] = await Promise.all([
     lockConversationsByThread(trx, channel.id, unique(arrivals.map(arrival => arrival.thread_key))),
     lockKnownMessages(trx, channel.id, external_ids),
     findTombstones(trx, channel.id, external_ids),
     findParents(trx, channel.id, unique(arrivals.flatMap(arrival => arrival.parent_external_id ?? []))),
+    loadInboxTargets(trx, channel.inbox_id),
     resolveContacts(trx, channel, readAuthors(batch), now),
   ])
   await othersFirst()
   const fresh = arrivals.filter(arrival => !known.has(arrival.external_id))
-  const threads = openThreads(channel, fresh, conversations, tombstones, contactOf, nextNumber, now)
+  const threads = openThreads(channel, fresh, conversations, tombstones, contactOf, nextNumber, targets, now)
   const writeAddresses = await addressConversations(trx, fresh, threads.conversationOf, now)
 
   const rows = new Map<string, MessageRow>()
@@ -133,13 +135,13 @@ async function applyMessages(
   const [waits] = await Promise.all([
     insertConversations(trx, threads.created).then(async () => {
       await writeAddresses()
-      return openWaits(trx, channel, unanswered, conversations, now)
+      return openWaits(trx, channel, unanswered, conversations, targets, now)
     }),
     othersFirst().then(() => Promise.all(writeMessages())),
   ])
   const files = readAttachments(channel, arrivals, known, rows, now)
   if (files) await Promise.all([removeAttachments(trx, files.outdated), addAttachments(trx, files.rows)])
-  const spoken = { inserted, unanswered, waitingSince: waits.waitingSince }
+  const spoken = { inserted, unanswered, waiting: waits.waiting }
   const moved = await moveConversations(trx, conversations, fresh, spoken, contactOf, now)
   const answered = await answerNatively(trx, channel, inserted, conversations, now)
   await othersFirst()

@@ -11,6 +11,7 @@ import {
 } from '@parley/db'
 import { isBreached, SYSTEM } from '@parley/domain'
 import { openWaits } from './open-waits.ts'
+import { loadInboxTargets } from './sla-promise.ts'
 
 /**
  * Ends the wait of the customer whom a reply answers, at the time the network accepted it. Answering one customer
@@ -50,7 +51,9 @@ export async function fulfilWait(
     events.push({ ...event, type: 'sla.fulfilled', data: { ...data, fulfilled_at: reply.occurred_at, late } })
   }
   if (unseen) {
-    const opened = await openWaits(trx, channel, [{ ...unseen, contact_id: reply.contact_id }], [conversation], now)
+    const message = { ...unseen, contact_id: reply.contact_id }
+    const targets = await loadInboxTargets(trx, channel.inbox_id)
+    const opened = await openWaits(trx, channel, [message], [conversation], targets, now)
     events.push(...opened.events)
   }
   return events

@@ -1,11 +1,18 @@
-import { type Conversation, type ConversationTouch, type NewEvent, type Trx, touchConversations } from '@parley/db'
+import {
+  type Conversation,
+  type ConversationTouch,
+  type NewEvent,
+  type Trx,
+  touchConversations,
+  type Waiting,
+} from '@parley/db'
 import { SYSTEM, statusAfterCustomerMessage } from '@parley/domain'
 import type { MessageRow } from './message-row.ts'
-import type { UnansweredMessage } from './open-waits.ts'
+import { earlierOf, type UnansweredMessage } from './open-waits.ts'
 import { type Arrival, byThreadOrder } from './read-batch.ts'
 
-/** What a batch said in conversations. `waitingSince`: since when somebody waits, by conversation. */
-type Spoken = { inserted: MessageRow[]; unanswered: UnansweredMessage[]; waitingSince: Map<string, Date> }
+/** What a batch said in conversations. `waiting`: who waits since then, by conversation. */
+type Spoken = { inserted: MessageRow[]; unanswered: UnansweredMessage[]; waiting: Map<string, Waiting> }
 
 /**
  * Existing conversations follow what was said in them: open again, waiting, newest first. A message that is deleted
@@ -16,7 +23,7 @@ export async function moveConversations(
   trx: Trx,
   conversations: Conversation[],
   fresh: Arrival[],
-  { inserted, unanswered, waitingSince }: Spoken,
+  { inserted, unanswered, waiting }: Spoken,
   contactOf: (external_id: string) => string,
   now: Date,
 ): Promise<NewEvent[]> {
@@ -36,7 +43,7 @@ export async function moveConversations(
     touched.map(row => ({
       id: row.id,
       status: statusOf(row),
-      waiting_since: earliest(row.waiting_since, waitingSince.get(row.id) ?? null),
+      ...waitingIn(row, waiting.get(row.id)),
       last_message_at: later(row.last_message_at, newest.get(row.id) ?? row.last_message_at),
       ...beginningOf(row, first.get(row.thread_key), contactOf),
       updated_at: now,
@@ -75,5 +82,9 @@ function beginningOf(
   }
 }
 
+const waitingIn = ({ waiting_since, next_due_at }: Conversation, more: Waiting | undefined): Waiting => {
+  const before = { waiting_since, next_due_at }
+  return more ? earlierOf(before, more) : before
+}
+
 const later = (a: Date, b: Date) => (b > a ? b : a)
-const earliest = (a: Date | null, b: Date | null) => (a && b ? (b < a ? b : a) : (a ?? b))

@@ -2,6 +2,9 @@ import { lockRunningClock, type NewEvent, setWaitOpening, type Trx, updateClock,
 import { SYSTEM } from '@parley/domain'
 import { dueOfClock } from './sla-promise.ts'
 
+/** `due_at`: when its promise falls due now; null where none runs. */
+export type MovedWait = { due_at: Date | null; events: NewEvent[] }
+
 /**
  * Lets an open wait begin at another message: an older one arrived late, the one that opened it was deleted, or the answer
  * to an older one came back.
@@ -14,20 +17,14 @@ export async function moveWait(
   opened_at: Date,
   reason: 'older_message' | 'customer_deleted' | 'reply_bounced',
   now: Date,
-): Promise<NewEvent[]> {
+): Promise<MovedWait> {
   await setWaitOpening(trx, wait.id, opened_at, message_id)
   const clock = await lockRunningClock(trx, wait.id)
-  if (!clock || clock.breached_at) return []
+  if (!clock || clock.breached_at) return { due_at: clock?.due_at ?? null, events: [] }
   const due_at = await dueOfClock(trx, clock, opened_at)
   await updateClock(trx, clock.id, { started_at: opened_at, due_at })
-  return [
-    {
-      type: 'sla.retargeted',
-      at: now,
-      actor: SYSTEM,
-      conversation_id: wait.conversation_id,
-      data: { clock_id: clock.id, metric: clock.metric, reason, due_at },
-      previous: { due_at: clock.due_at },
-    },
-  ]
+  const data = { clock_id: clock.id, metric: clock.metric, reason, due_at }
+  const { conversation_id } = wait
+  const event = { type: 'sla.retargeted' as const, at: now, actor: SYSTEM, conversation_id, data }
+  return { due_at, events: [{ ...event, previous: { due_at: clock.due_at } }] }
 }

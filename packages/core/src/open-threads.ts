@@ -1,6 +1,7 @@
 import { type Channel, type Conversation, type NewEvent, newId } from '@parley/db'
 import { clockTime, SYSTEM } from '@parley/domain'
 import type { Arrival } from './read-batch.ts'
+import type { InboxTargets } from './sla-promise.ts'
 
 export type NewConversation = Pick<
   Conversation,
@@ -13,6 +14,7 @@ export type NewConversation = Pick<
   | 'subject'
   | 'status'
   | 'waiting_since'
+  | 'next_due_at'
   | 'last_message_at'
   | 'first_message_at'
   | 'first_external_id'
@@ -33,6 +35,7 @@ export type OpenedThreads = {
  * Begins the conversations of threads that have none yet, in the order they were spoken.
  * @param messages new messages in the order of the thread
  * @param conversations those that are there already
+ * @param targets what the channel's inbox promises
  */
 export function openThreads(
   channel: Channel,
@@ -41,6 +44,7 @@ export function openThreads(
   tombstones: Map<string, Date>,
   contactOf: (external_id: string) => string,
   nextNumber: () => number,
+  targets: InboxTargets,
   now: Date,
 ): OpenedThreads {
   const existing = new Map(conversations.map(row => [row.thread_key, row]))
@@ -51,6 +55,7 @@ export function openThreads(
     // Who wrote first names the customer and the subject. Where only we have spoken, nobody does yet.
     const first = customers[0]
     const status = !first ? 'pending' : customers.every(message => message.history) ? 'resolved' : 'open'
+    const waiting_since = waitingSince(channel, customers, tombstones)
     const conversation: NewConversation = {
       id: newId(now),
       number: nextNumber(),
@@ -60,7 +65,8 @@ export function openThreads(
       thread_key,
       subject: first?.subject ?? null,
       status,
-      waiting_since: waitingSince(channel, customers, tombstones),
+      waiting_since,
+      next_due_at: (waiting_since && targets.clockFor({ ordinal: 1, opened_at: waiting_since })?.due_at) ?? null,
       // In the order of the thread, the deleted ones among them.
       last_message_at: thread.at(-1)!.occurred_at,
       first_message_at: (first ?? thread[0]!).occurred_at,

@@ -7,10 +7,11 @@ import {
   type NewEvent,
   newId,
   type Trx,
+  type Waiting,
 } from '@parley/db'
 import { clockTime, SYSTEM } from '@parley/domain'
 import { moveWait } from './move-wait.ts'
-import { loadInboxTargets } from './sla-promise.ts'
+import type { InboxTargets } from './sla-promise.ts'
 
 /** A customer's message that nobody has answered. */
 export type UnansweredMessage = {
@@ -22,8 +23,8 @@ export type UnansweredMessage = {
 }
 
 export type OpenedWaits = {
-  /** Since when somebody waits, per conversation that this call changed. */
-  waitingSince: Map<string, Date>
+  /** Since when somebody waits, and when a promise to them falls due, per conversation that this call changed. */
+  waiting: Map<string, Waiting>
   events: NewEvent[]
 }
 
@@ -31,36 +32,40 @@ export type OpenedWaits = {
  * Opens a wait, with its clock, for each customer who wrote and was not waiting yet. One who is waiting already waits
  * since their oldest unanswered message, also when that one arrives last.
  * @param conversations those that may have waits; those created in this transaction have none
+ * @param targets what the channel's inbox promises
  */
 export async function openWaits(
   trx: Trx,
   channel: Channel,
   messages: UnansweredMessage[],
   conversations: { id: string }[],
+  targets: InboxTargets,
   now: Date,
 ): Promise<OpenedWaits> {
-  if (messages.length === 0) return { waitingSince: new Map(), events: [] }
+  const waiting = new Map<string, Waiting>()
+  if (messages.length === 0) return { waiting, events: [] }
   const latest = new Map<string, LatestWait>()
   const known = conversations.map(row => row.id)
-  const [targets, waitsBefore] = await Promise.all([
-    loadInboxTargets(trx, channel.inbox_id),
-    listLatestWaits(trx, known),
-  ])
-  for (const wait of waitsBefore) latest.set(waitKey(wait), wait)
+  for (const wait of await listLatestWaits(trx, known)) latest.set(waitKey(wait), wait)
+  const note = (conversation_id: string, waiting_since: Date | null, next_due_at: Date | null) => {
+    const before = waiting.get(conversation_id) ?? NOBODY_WAITS
+    waiting.set(conversation_id, earlierOf(before, { waiting_since, next_due_at }))
+  }
 
   const events: NewEvent[] = []
-  const waitingSince = new Map<string, Date>()
   const waits = []
   const clocks = []
   for (const { message, opened_at } of oldestPerCustomer(messages, channel.connected_at)) {
     const { conversation_id, contact_id } = message
-    const since = waitingSince.get(conversation_id)
-    if (!since || opened_at < since) waitingSince.set(conversation_id, opened_at)
+    note(conversation_id, opened_at, null)
     const previous = latest.get(waitKey(message))
     if (previous && previous.closed_at === null) {
       // Rare: an older message arrived after a younger one had opened the wait.
-      if (opened_at < previous.opened_at)
-        events.push(...(await moveWait(trx, previous, message.id, opened_at, 'older_message', now)))
+      if (opened_at < previous.opened_at) {
+        const moved = await moveWait(trx, previous, message.id, opened_at, 'older_message', now)
+        note(conversation_id, null, moved.due_at)
+        events.push(...moved.events)
+      }
       continue
     }
     const wait = {
@@ -92,12 +97,25 @@ export async function openWaits(
       due_at,
     }
     clocks.push(clock)
+    note(conversation_id, null, due_at)
     const data = { clock_id: clock.id, contact_id, metric, started_at: opened_at, target_seconds, due_at, ...versions }
     events.push({ type: 'sla.started', at: now, actor: SYSTEM, conversation_id, data })
   }
   await Promise.all([insertWaits(trx, waits), insertClocks(trx, clocks)])
-  return { waitingSince, events }
+  return { waiting, events }
 }
+
+const NOBODY_WAITS: Waiting = { waiting_since: null, next_due_at: null }
+
+/** Of those who wait in one conversation, whoever comes first in each respect. */
+export function earlierOf(a: Waiting, b: Waiting): Waiting {
+  return {
+    waiting_since: earliest(a.waiting_since, b.waiting_since),
+    next_due_at: earliest(a.next_due_at, b.next_due_at),
+  }
+}
+
+const earliest = (a: Date | null, b: Date | null) => (a && b ? (b < a ? b : a) : (a ?? b))
 
 const waitKey = (key: { conversation_id: string; contact_id: string }) => `${key.conversation_id}:${key.contact_id}`
 

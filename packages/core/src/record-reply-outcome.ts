@@ -5,7 +5,7 @@ import {
   type Conversation,
   findChannel,
   findOldestUnanswered,
-  findWaitingSince,
+  findWaiting,
   lockMessageByExternalId,
   type Message,
   type NewEvent,
@@ -131,12 +131,12 @@ async function recordSent(
     events.push(...(await fulfilWait(trx, channel, conversation, sent, unseen, now)))
   }
   if (external_id) await adoptChildren(trx, message.channel_id, [{ id: message.id, external_id, contact_id }])
-  const waiting_since = await findWaitingSince(trx, conversation.id)
-  const facts = { resolve_after: message.resolve_after, somebody_waits: waiting_since !== null }
+  const waiting = await findWaiting(trx, conversation.id)
+  const facts = { resolve_after: message.resolve_after, somebody_waits: waiting.waiting_since !== null }
   const status = statusAfterReplySent(conversation.status, facts)
   await updateConversation(trx, conversation.id, {
     status,
-    waiting_since,
+    ...waiting,
     resolved_at: status === 'resolved' ? now : conversation.resolved_at,
     last_message_at: accepted_at > conversation.last_message_at ? accepted_at : conversation.last_message_at,
     updated_at: now,

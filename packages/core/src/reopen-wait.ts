@@ -25,7 +25,7 @@ export async function reopenWait(trx: Trx, reply_id: string, now: Date): Promise
       closed_by_message_id: null,
       cancelled_reason: 'reply_bounced',
     })
-    return moveWait(trx, later, opened_by_message_id, opened_at, 'reply_bounced', now)
+    return (await moveWait(trx, later, opened_by_message_id, opened_at, 'reply_bounced', now)).events
   }
   await openWaitAgain(trx, ended.id)
   const clock = await resumeClockOf(trx, ended.id, reply_id)

@@ -116,7 +116,15 @@ async function stateOf(inbox: Inbox, channel: Channel) {
     conversations: await trx
       .selectFrom('conversations')
       .leftJoin('contact_identities as i', 'i.contact_id', 'conversations.contact_id')
-      .select(['thread_key', 'status', 'waiting_since', 'last_message_at', 'subject', 'i.external_id as contact'])
+      .select([
+        'thread_key',
+        'status',
+        'waiting_since',
+        'next_due_at',
+        'last_message_at',
+        'subject',
+        'i.external_id as contact',
+      ])
       .where('channel_id', '=', channel.id)
       .orderBy('thread_key')
       .execute(),
@@ -172,10 +180,13 @@ type State = Awaited<ReturnType<typeof stateOf>>
 
 /** What must hold of any state: who has something visible and unanswered waits, the conversation since the first of them. */
 function checkSense({ conversations, messages, waits }: State): void {
-  for (const { thread_key, waiting_since } of conversations) {
+  for (const { thread_key, waiting_since, next_due_at } of conversations) {
     const opened = waits.filter(wait => wait.thread_key === thread_key).map(wait => wait.opened_at.getTime())
     const since = opened.length > 0 ? Math.min(...opened) : undefined
     if (waiting_since?.getTime() !== since) throw new Error(`waiting_since of ${thread_key} is not its oldest wait`)
+    const dues = waits.flatMap(wait => (wait.thread_key === thread_key && wait.due_at ? [wait.due_at.getTime()] : []))
+    const due = dues.length > 0 ? Math.min(...dues) : undefined
+    if (next_due_at?.getTime() !== due) throw new Error(`next_due_at of ${thread_key} is not its earliest promise`)
   }
   const nameOf = (row: { thread_key: string; author: string | null }) => `${row.thread_key} ${row.author}`
   const answered = new Map<string, number>()

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { acceptInbound, changeConversationStatus, ledgerEntries } from '@parley/core'
+import { acceptInbound, changeConversation, ledgerEntries } from '@parley/core'
 import type { ConversationStatus } from '@parley/domain'
 import { has } from '@parley/testing'
 import t from 'tap'
@@ -11,7 +11,7 @@ const inArow = Array.from({ length: 120 }, (_, index) => index)
 
 async function setStatus(inbox: Inbox, status: Exclude<ConversationStatus, 'snoozed'>, now: Date) {
   const { id, version } = await inbox.only('conversations')
-  await inbox.run(trx => changeConversationStatus(trx, id, { status, expected_version: version }, inbox.agent, now))
+  await inbox.run(trx => changeConversation(trx, id, { status }, version, inbox.agent, now))
 }
 
 t.test('a comment delivered twice becomes one message, in one batch and in two', async t => {

@@ -3,7 +3,7 @@ import {
   assignConversation,
   beginSendAttempt,
   breachClocks,
-  changeConversationStatus,
+  changeConversation,
   channelContext,
   finishSendAttempt,
   seal,
@@ -146,10 +146,10 @@ t.test('resolving, postponing and reassigning touch no running clock', async t =
   await inbox.promise({ first: 3600 })
   await inbox.deliver(await inbox.addChannel(), [message('m-1', '09:00:00')], at('09:00:01'))
   const [clock, wait] = [await inbox.only('sla_clocks'), await inbox.only('waits')]
-  for (const status of ['pending', 'resolved', 'open', 'resolved'] as const) {
+  for (const status of ['pending', 'resolved', 'open', 'snoozed', 'resolved'] as const) {
     const { id, version } = await inbox.only('conversations')
-    const change = { status, expected_version: version }
-    await inbox.run(trx => changeConversationStatus(trx, id, change, inbox.agent, at('09:05:00')))
+    const change = status === 'snoozed' ? { status, snoozed_until: at('18:00:00') } : { status }
+    await inbox.run(trx => changeConversation(trx, id, change, version, inbox.agent, at('09:05:00')))
     t.same(await inbox.only('sla_clocks'), clock, status)
     t.same(await inbox.only('waits'), wait, status)
     t.same((await inbox.only('conversations')).waiting_since, at('09:00:00'), `waiting while ${status}`)

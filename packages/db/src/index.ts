@@ -11,6 +11,15 @@ export * from './queries/channel-outgoing.ts'
 export * from './queries/channels.ts'
 export * from './queries/completeness.ts'
 export * from './queries/contacts.ts'
+export * from './queries/conversation-counts.ts'
+export * from './queries/conversation-includes.ts'
+export {
+  type ConversationFilter,
+  type ConversationPosition,
+  conversationPosition,
+  listConversations,
+} from './queries/conversation-list.ts'
+export * from './queries/conversation-reads.ts'
 export * from './queries/conversations.ts'
 export * from './queries/drafts.ts'
 export * from './queries/events.ts'
@@ -31,5 +40,7 @@ export * from './queries/send-attempts.ts'
 export * from './queries/send-epochs.ts'
 export * from './queries/sla-clocks.ts'
 export * from './queries/sla-policies.ts'
+export * from './queries/tags.ts'
+export * from './queries/views.ts'
 export * from './queries/waits.ts'
 export * from './queries/workspaces.ts'

@@ -182,8 +182,29 @@ export interface ConversationAddresses {
   workspace_id: Generated<string>;
 }
 
+export interface ConversationCounts {
+  assignee_id: string | null;
+  channel_id: string;
+  count: number;
+  id: Generated<number>;
+  inbox_id: string;
+  priority: string;
+  status: string;
+  team_id: string | null;
+  waiting: boolean;
+  workspace_id: Generated<string>;
+}
+
+export interface ConversationReads {
+  conversation_id: string;
+  read_at: Timestamp;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
 export interface Conversations {
   assignee_id: string | null;
+  attributes: Generated<Json>;
   channel_id: string;
   contact_id: string | null;
   created_at: Timestamp;
@@ -192,14 +213,27 @@ export interface Conversations {
   id: string;
   inbox_id: string;
   last_message_at: Timestamp;
+  next_due_at: Timestamp | null;
   number: number;
+  priority: Generated<import('@parley/domain').ConversationPriority>;
   resolved_at: Timestamp | null;
+  snoozed_until: Timestamp | null;
   status: Generated<import('@parley/domain').ConversationStatus>;
   subject: string | null;
+  team_id: string | null;
   thread_key: string;
   updated_at: Timestamp;
   version: Generated<number>;
   waiting_since: Timestamp | null;
+  workspace_id: Generated<string>;
+}
+
+export interface ConversationTags {
+  conversation_id: string;
+  tag_id: string;
+  tagged_at: Timestamp;
+  tagged_by_id: string | null;
+  tagged_by_type: string;
   workspace_id: Generated<string>;
 }
 
@@ -457,12 +491,36 @@ export interface SlaPolicyVersions {
   workspace_id: Generated<string>;
 }
 
+export interface Tags {
+  archived_at: Timestamp | null;
+  color: string | null;
+  created_at: Timestamp;
+  id: string;
+  name: string;
+  name_key: string;
+  workspace_id: Generated<string>;
+}
+
 export interface Users {
   created_at: Timestamp;
   email: string | null;
   id: string;
   name: string;
   role: import('@parley/domain').Role;
+  workspace_id: Generated<string>;
+}
+
+export interface Views {
+  created_at: Timestamp;
+  filter: Json;
+  id: string;
+  name: string;
+  scope: import('@parley/domain').ViewScope;
+  sort: import('@parley/domain').ConversationSort;
+  team_id: string | null;
+  updated_at: Timestamp;
+  user_id: string | null;
+  version: Generated<number>;
   workspace_id: Generated<string>;
 }
 
@@ -501,6 +559,9 @@ export interface DB {
   contact_identities: ContactIdentities;
   contacts: Contacts;
   conversation_addresses: ConversationAddresses;
+  conversation_counts: ConversationCounts;
+  conversation_reads: ConversationReads;
+  conversation_tags: ConversationTags;
   conversations: Conversations;
   drafts: Drafts;
   events: Events;
@@ -520,7 +581,9 @@ export interface DB {
   sla_clocks: SlaClocks;
   sla_policies: SlaPolicies;
   sla_policy_versions: SlaPolicyVersions;
+  tags: Tags;
   users: Users;
+  views: Views;
   waits: Waits;
   workspaces: Workspaces;
 }

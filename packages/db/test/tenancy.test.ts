@@ -212,6 +212,7 @@ t.test('the system role writes nothing and reads the granted columns alone', asy
     attachments: 'channel_id, next_attempt_at, workspace_id',
     channel_listeners: 'channel_id, lease_until, retry_at, workspace_id',
     channels: 'id, kind, next_poll_at, status, workspace_id',
+    conversations: 'id, snoozed_until, workspace_id',
     inbound_events: 'channel_id, id, lane, received_at, state, workspace_id',
     message_actions: 'id, message_id, next_attempt_at, workspace_id',
     messages: 'id, next_attempt_at, workspace_id',

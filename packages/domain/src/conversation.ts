@@ -4,6 +4,17 @@
 export const CONVERSATION_STATUSES = ['open', 'pending', 'snoozed', 'resolved', 'spam'] as const
 export type ConversationStatus = (typeof CONVERSATION_STATUSES)[number]
 
+export const CONVERSATION_PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const
+export type ConversationPriority = (typeof CONVERSATION_PRIORITIES)[number]
+
+/** urgency: the earliest promise first, then the longest wait · waiting: who waits, longest first. */
+export const CONVERSATION_SORTS = ['newest', 'oldest', 'waiting', 'urgency'] as const
+export type ConversationSort = (typeof CONVERSATION_SORTS)[number]
+
+/** Whose list it is. */
+export const VIEW_SCOPES = ['personal', 'team', 'workspace'] as const
+export type ViewScope = (typeof VIEW_SCOPES)[number]
+
 /** A customer's message moves everything but spam to `open`. */
 export function statusAfterCustomerMessage(status: ConversationStatus): ConversationStatus {
   return status === 'spam' ? 'spam' : 'open'

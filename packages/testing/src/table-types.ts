@@ -15,6 +15,7 @@ const WORDS = {
   'backfills.state': 'BackfillState',
   'channels.kind': 'ChannelKind',
   'channels.status': 'ChannelStatus',
+  'conversations.priority': 'ConversationPriority',
   'conversations.status': 'ConversationStatus',
   'drafts.updated_by_type': 'MemberType',
   'drafts.visibility': 'Visibility | null',
@@ -30,9 +31,11 @@ const WORDS = {
   'sla_clocks.metric': 'SlaMetric',
   'sla_clocks.state': 'ClockState',
   'users.role': 'Role',
+  'views.scope': 'ViewScope',
+  'views.sort': 'ConversationSort',
 }
 
-const WITH_DEFAULT = new Set(['backfills.state', 'conversations.status', 'sla_clocks.state'])
+const WITH_DEFAULT = new Set(['backfills.state', 'conversations.priority', 'conversations.status', 'sla_clocks.state'])
 
 /**
  * Writes the types of a migrated database's tables, as TypeScript (by kysely-codegen) and as PostgreSQL names them; with

@@ -32,6 +32,8 @@ import { peopleRoutes } from './routes/people.ts'
 import { replyRoutes } from './routes/replies.ts'
 import { savedReplyRoutes } from './routes/saved-replies.ts'
 import { slaRoutes } from './routes/sla.ts'
+import { tagRoutes } from './routes/tags.ts'
+import { viewRoutes } from './routes/views.ts'
 
 /** The whole API, not yet listening. Closing it closes nothing of `ctx`. */
 export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
@@ -87,6 +89,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelSettingsRoutes,
       channelHealthRoutes,
     ],
+    ...[tagRoutes, viewRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
   ]
   for (const routes of versioned) {

@@ -20,6 +20,10 @@ const theirReply = (
     { authorization: `Bearer ${theirs.key}` },
   )
 ).body
+const asThem = { authorization: `Bearer ${theirs.key}` }
+const theirTag = (await api.call('POST', '/v1/tags', { name: 'Refund' }, asThem)).body
+const theirFilter = { name: 'All', scope: 'workspace', filter: {} }
+const theirView = (await api.call('POST', '/v1/views', theirFilter, asThem)).body
 const theirEvent = await addParked(api, theirs, theirChannel)
 const theirAttachment = await addAttachment(api, theirs)
 const theirKey = await addKey(db, theirs.workspace_id, 'agent')
@@ -126,6 +130,8 @@ t.test('an id of another workspace is answered like one that is nowhere, on ever
     api_keys: theirKey.id,
     attachments: theirAttachment.id,
     saved_replies: theirReply.id,
+    tags: theirTag.id,
+    views: theirView.id,
   }
   let tried = 0
   await changesNothing(t, api, async () => {

@@ -9,6 +9,8 @@ const channel = await addChannel(api)
 const conversation = await addConversation(api, api.ours, channel)
 const KEY = { 'idempotency-key': 'a-key-of-the-test' }
 
+const tag = (await api.call('POST', '/v1/tags', { name: 'Late' })).body
+const view = (await api.call('POST', '/v1/views', { name: 'All', scope: 'workspace', filter: {} })).body
 const saved = (await api.call('POST', '/v1/saved_replies', { name: 'Refund', body: 'Hello' })).body
 
 /** A body that each writing route takes. */
@@ -31,6 +33,11 @@ const GOOD: Record<string, Json> = {
   [`PUT /v1/conversations/${conversation.id}/draft`]: { body: 'Hello' },
   [`PATCH /v1/conversations/${conversation.id}`]: { status: 'resolved' },
   [`PUT /v1/conversations/${conversation.id}/assignee`]: { assignee_id: null, from: null },
+  [`PUT /v1/conversations/${conversation.id}/read`]: { up_to: conversation.messages[0] },
+  'POST /v1/tags': { name: 'Refund' },
+  [`PATCH /v1/tags/${tag.id}`]: { color: '#3b6ea8' },
+  'POST /v1/views': { name: 'Open', scope: 'workspace', filter: { status: ['open'] } },
+  [`PATCH /v1/views/${view.id}`]: { name: 'Open' },
   'POST /v1/saved_replies': { name: 'Refund', body: 'Hello' },
   [`PATCH /v1/saved_replies/${saved.id}`]: { name: 'Refund' },
   [`POST /v1/saved_replies/${saved.id}/render`]: { conversation_id: conversation.id },

@@ -35,7 +35,7 @@ const touch = (id: string, at: Date) =>
   )
 
 t.test('a list in pages is the list', async t => {
-  for (const sort of ['newest', 'oldest', 'waiting']) {
+  for (const sort of ['newest', 'oldest', 'waiting', 'urgency']) {
     const whole = await readAll(`/v1/conversations?sort=${sort}&limit=100`)
     t.equal(whole.length, 60)
     for (const limit of [1, 7, 59, 60]) {
@@ -62,8 +62,21 @@ t.test('every list has pages', async t => {
     const policy = { name: `Policy ${index}`, calendar_id: calendar.body.id, first_response_seconds: 3600 }
     t.equal((await api.call('POST', '/v1/sla/policies', policy)).status, 201)
     t.equal((await api.call('POST', '/v1/saved_replies', { name: `Reply ${index}`, body: 'Hello' })).status, 201)
+    t.equal((await api.call('POST', '/v1/tags', { name: `Tag ${index}` })).status, 201)
+    t.equal((await api.call('POST', '/v1/views', { name: 'All', scope: 'workspace', filter: {} })).status, 201)
   }
-  for (const list of ['users', 'inboxes', 'channels', 'api_keys', 'calendars', 'sla/policies', 'saved_replies']) {
+  const lists = [
+    'users',
+    'inboxes',
+    'channels',
+    'api_keys',
+    'calendars',
+    'sla/policies',
+    'saved_replies',
+    'tags',
+    'views',
+  ]
+  for (const list of lists) {
     const whole = await readAll(`/v1/${list}?limit=100`)
     t.ok(whole.length >= 3, list)
     t.same(ids(await readAll(`/v1/${list}?limit=2`)), ids(whole), list)
@@ -71,7 +84,7 @@ t.test('every list has pages', async t => {
 })
 
 t.test('while rows come, move and go, every unchanged row is read exactly once', async t => {
-  for (const sort of ['newest', 'oldest', 'waiting']) {
+  for (const sort of ['newest', 'oldest', 'waiting', 'urgency']) {
     const before = await readAll(`/v1/conversations?sort=${sort}&limit=100`)
     // Each page moves two rows, to the front and to the back, takes one out, and adds one at each end.
     const movers = new Set<string>()

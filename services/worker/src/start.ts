@@ -5,7 +5,7 @@ import { Listeners } from './listening/listeners.ts'
 import { type Loop, startLoops } from './loops.ts'
 import { fetchAttachments, fetchAttachmentsAfterwards } from './processors/attachments.ts'
 import { collectBlobs } from './processors/blobs.ts'
-import { cleanUp, keepPartitions, sweep } from './processors/housekeeping.ts'
+import { addUpCounts, cleanUp, keepPartitions, sweep, wakeUp } from './processors/housekeeping.ts'
 import { ingest, ingestAfterwards } from './processors/ingest.ts'
 import { poll } from './processors/poll.ts'
 import { send } from './processors/send.ts'
@@ -36,6 +36,8 @@ export function startWorker(
     { queue: 'poll', name: 'listening', everyMs: 2_000, run: () => listeners.round() },
     { queue: 'sla', name: 'sla', everyMs: 1_000, run: slaTick(ctx) },
     { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
+    { queue: 'housekeeping', name: 'wake-up', everyMs: 1_000, run: wakeUp(ctx) },
+    { queue: 'housekeeping', name: 'counts', everyMs: 10_000, run: addUpCounts(ctx) },
     { queue: 'housekeeping', name: 'clean-up', everyMs: HOUR_MS, run: cleanUp(ctx) },
     { queue: 'housekeeping', name: 'blobs', everyMs: HOUR_MS, run: collectBlobs(ctx) },
     { queue: 'housekeeping', name: 'partitions', everyMs: HOUR_MS, run: keepPartitions(ctx) },

@@ -1,6 +1,6 @@
 import type { ConversationStatus } from '@parley/domain'
 import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
-import type { Trx } from '../database.ts'
+import type { SystemTrx, Trx } from '../database.ts'
 import { insertRows, rowsOf } from '../rows.ts'
 import type { Conversations } from '../tables.generated.ts'
 
@@ -19,7 +19,7 @@ const withContact = (trx: Trx) =>
     .selectAll('conversations')
     .select('contacts.name as contact_name')
 
-function nestContact({
+export function nestContact({
   contact_name,
   ...row
 }: Conversation & { contact_name: string | null }): ConversationWithContact {
@@ -37,53 +37,16 @@ export async function lockConversation(trx: Trx, id: string): Promise<Conversati
   return trx.selectFrom('conversations').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
 }
 
-export type ConversationFilter = {
-  status?: ConversationStatus[] | undefined
-  inbox_id?: string | undefined
-  channel_id?: string | undefined
-  /** null: nobody owns it. */
-  assignee_id?: string | null | undefined
-  waiting?: boolean | undefined
-}
-export type ConversationSort = 'newest' | 'oldest' | 'waiting'
-/** The sort column's value and the id of the last row of the page before. */
-export type ConversationPosition = { at: Date; id: string }
-
-/** One page of conversations, `limit` rows past `after`. `waiting` lists who waits, the longest wait first. */
-export async function listConversations(
-  trx: Trx,
-  filter: ConversationFilter,
-  page: { sort: ConversationSort; limit: number; after?: ConversationPosition | undefined },
-): Promise<ConversationWithContact[]> {
-  const column = page.sort === 'waiting' ? 'conversations.waiting_since' : 'conversations.last_message_at'
-  const direction = page.sort === 'newest' ? 'desc' : 'asc'
-  let query = withContact(trx)
-  if (filter.status) query = query.where('conversations.status', 'in', filter.status)
-  if (filter.inbox_id) query = query.where('conversations.inbox_id', '=', filter.inbox_id)
-  if (filter.channel_id) query = query.where('conversations.channel_id', '=', filter.channel_id)
-  if (filter.assignee_id === null) query = query.where('conversations.assignee_id', 'is', null)
-  else if (filter.assignee_id) query = query.where('conversations.assignee_id', '=', filter.assignee_id)
-  if (filter.waiting || page.sort === 'waiting') query = query.where('conversations.waiting_since', 'is not', null)
-  if (page.after) {
-    const { at, id } = page.after
-    // One row comparison, so that an index on (column, id) serves every page.
-    query = query.where(eb =>
-      eb(eb.refTuple(column, 'conversations.id'), direction === 'desc' ? '<' : '>', eb.tuple(at, id)),
-    )
-  }
-  const rows = await query.orderBy(column, direction).orderBy('conversations.id', direction).limit(page.limit).execute()
-  return rows.map(nestContact)
-}
-
-/** Writes a change and raises the version; the caller holds the row's lock. */
+/** Writes a change and raises the version; the caller holds the row's lock. Whatever ends a snooze ends its time too. */
 export async function updateConversation(
   trx: Trx,
   id: string,
   change: Updateable<Conversations>,
 ): Promise<Conversation> {
+  const awake = change.status && change.status !== 'snoozed' ? { snoozed_until: null } : {}
   return trx
     .updateTable('conversations')
-    .set(eb => ({ ...change, version: eb('version', '+', 1) }))
+    .set(eb => ({ ...change, ...awake, version: eb('version', '+', 1) }))
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow()
@@ -113,6 +76,7 @@ export type ConversationTouch = {
   id: string
   status: ConversationStatus
   waiting_since: Date | null
+  next_due_at: Date | null
   last_message_at: Date
   contact_id: string | null
   subject: string | null
@@ -126,12 +90,37 @@ export async function touchConversations(trx: Trx, touches: ConversationTouch[])
   if (touches.length === 0) return
   await sql`
     update conversations c
-    set status = t.status, waiting_since = t.waiting_since, last_message_at = t.last_message_at,
+    set status = t.status, waiting_since = t.waiting_since, next_due_at = t.next_due_at, last_message_at = t.last_message_at,
       contact_id = t.contact_id, subject = t.subject,
       first_message_at = t.first_message_at, first_external_id = t.first_external_id,
       updated_at = t.updated_at, version = c.version + 1,
-      resolved_at = case when t.status = 'resolved' then c.resolved_at end
+      resolved_at = case when t.status = 'resolved' then c.resolved_at end,
+      snoozed_until = case when t.status = 'snoozed' then c.snoozed_until end
     from ${rowsOf('conversations', touches)} t,
       lateral (select ctid from conversations where id = t.id for update) found
     where c.ctid = found.ctid`.execute(trx)
+}
+
+/** Locks conversations whose snooze is over, the longest over first. What another worker wakes is passed over. */
+export async function lockSnoozedUntil(trx: Trx, now: Date, limit: number): Promise<Conversation[]> {
+  return trx
+    .selectFrom('conversations')
+    .selectAll()
+    .where('snoozed_until', '<=', now)
+    .orderBy('snoozed_until')
+    .limit(limit)
+    .forUpdate()
+    .skipLocked()
+    .execute()
+}
+
+/** Workspaces in which a snooze is over. */
+export async function listWorkspacesToWake(trx: SystemTrx, now: Date): Promise<string[]> {
+  const rows = await trx
+    .selectFrom('conversations')
+    .select('workspace_id')
+    .distinct()
+    .where('snoozed_until', '<=', now)
+    .execute()
+  return rows.map(({ workspace_id }) => workspace_id)
 }

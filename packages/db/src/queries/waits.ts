@@ -91,15 +91,21 @@ export async function closeWait(
   await trx.updateTable('waits').set(closed).where('id', '=', wait_id).execute()
 }
 
-/** Since when the conversation's longest-waiting customer waits; null when nobody does. */
-export async function findWaitingSince(trx: Trx, conversation_id: string): Promise<Date | null> {
-  const row = await trx
-    .selectFrom('waits')
-    .select(eb => eb.fn.min('opened_at').as('since'))
-    .where('conversation_id', '=', conversation_id)
-    .where('closed_at', 'is', null)
-    .executeTakeFirstOrThrow()
-  return row.since
+/** What a conversation's row says of those who wait in it. */
+export type Waiting = {
+  /** Since when its longest-waiting customer waits; null when nobody does. */
+  waiting_since: Date | null
+  /** When its earliest promise falls due, or fell due; null when none runs. */
+  next_due_at: Date | null
+}
+
+export async function findWaiting(trx: Trx, conversation_id: string): Promise<Waiting> {
+  const { rows } = await sql<Waiting>`
+    select (select min(opened_at) from waits
+        where conversation_id = ${conversation_id} and closed_at is null) as waiting_since,
+      (select min(due_at) from sla_clocks
+        where conversation_id = ${conversation_id} and state = 'running') as next_due_at`.execute(trx)
+  return rows[0]!
 }
 
 export async function listWaits(trx: Trx, conversation_id: string): Promise<Wait[]> {

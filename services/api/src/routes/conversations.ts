@@ -3,34 +3,40 @@ import {
   conversationPatch,
   conversationQuery,
   conversationView,
+  countQuery,
+  countView,
   eventView,
   idParams,
+  listedConversation,
   messageVersions,
   messageView,
   noteBody,
   pageOf,
   pageQuery,
+  readBody,
 } from '@parley/contracts'
-import { addNote, assignConversation, changeConversationStatus } from '@parley/core'
+import { addNote, assignConversation, changeConversation } from '@parley/core'
 import {
+  countConversations,
   findConversation,
   findMessage,
   listConversationEvents,
-  listConversations,
   listMessages,
   listVersions,
   type MessagePosition,
+  markRead,
   type Trx,
 } from '@parley/db'
 import { DomainError, NotFound } from '@parley/domain'
 import { z } from 'zod'
+import { filterFor } from '../conversation-filter.ts'
 import { describeEvent } from '../describe-event.ts'
+import { positionsOf, readConversations } from '../list-conversations.ts'
 import { page } from '../paging.ts'
 import { applyEffect, etagOf, expectedVersion } from '../plugins/effects.ts'
 import { withAttachments } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
-const byTime = z.object({ at: z.iso.datetime().transform(text => new Date(text)), id: z.string() })
 const byThreadOrder = z.object({
   occurred_at: z.iso.datetime().transform(text => new Date(text)),
   thread_position: z.string(),
@@ -56,25 +62,36 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
         tags: ['Conversations'],
         summary: 'List conversations',
         querystring: conversationQuery,
-        response: { 200: pageOf(conversationView) },
+        response: { 200: pageOf(listedConversation) },
       },
     },
-    async request => {
-      const { status, inbox_id, channel_id, assignee_id, waiting, sort } = request.query
+    request => {
+      const { sort, include = [], limit: _, cursor: __, ...written } = request.query
       const { workspace_id, user_id } = request.credential
-      if (assignee_id === 'me' && !user_id) throw new DomainError('validation_failed', 'This key acts as no person.')
-      const owner = assignee_id === 'none' ? null : assignee_id === 'me' ? user_id! : assignee_id
-      const filter = { status, inbox_id, channel_id, assignee_id: owner, waiting: waiting === 'true' }
-      return db.inWorkspace(workspace_id, trx =>
-        page(
-          cursors,
-          request,
-          {
-            schema: byTime,
-            of: row => ({ at: (sort === 'waiting' && row.waiting_since) || row.last_message_at, id: row.id }),
-          },
-          ({ limit, after }) => listConversations(trx, filter, { sort, limit, after }),
-        ),
+      return db.inWorkspace(workspace_id, async trx => {
+        const filter = await filterFor(trx, written, user_id, now())
+        return page(cursors, request, positionsOf(sort), next =>
+          readConversations(trx, filter, { sort, ...next }, include, user_id),
+        )
+      })
+    },
+  )
+
+  app.get(
+    '/conversations/count',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Conversations'],
+        summary: 'Count the conversations that a list would have',
+        querystring: countQuery,
+        response: { 200: countView },
+      },
+    },
+    request => {
+      const { workspace_id, user_id } = request.credential
+      return db.inWorkspace(workspace_id, async trx =>
+        countConversations(trx, await filterFor(trx, request.query, user_id, now())),
       )
     },
   )
@@ -172,17 +189,45 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
       config: { access: 'agent' },
       schema: {
         tags: ['Conversations'],
-        summary: 'Change the status; needs If-Match',
+        summary: 'Change status, priority or subject; needs If-Match',
         params: idParams,
         body: conversationPatch,
         response: { 200: conversationView },
       },
     },
     async (request, reply) => {
-      const change = { status: request.body.status, expected_version: expectedVersion(request) }
+      const seen = expectedVersion(request)
       await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
-        await changeConversationStatus(trx, request.params.id, change, request.actor, now())
+        await changeConversation(trx, request.params.id, request.body, seen, request.actor, now())
         return getConversation(trx, request.params.id)
+      })
+      return reply
+    },
+  )
+
+  app.put(
+    '/conversations/:id/read',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Conversations'],
+        summary: 'Say up to where you have read',
+        params: idParams,
+        body: readBody,
+        response: { 200: conversationView },
+      },
+    },
+    async (request, reply) => {
+      const { user_id } = request.credential
+      if (!user_id) throw new DomainError('validation_failed', 'This key acts as no person, so it reads nothing.')
+      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
+        const conversation = await getConversation(trx, request.params.id)
+        const { up_to } = request.body
+        const seen = up_to ? await findMessage(trx, up_to) : undefined
+        if (up_to && seen?.conversation_id !== conversation.id)
+          throw new DomainError('validation_failed', 'up_to names no message of this conversation.')
+        await markRead(trx, user_id, conversation.id, seen?.occurred_at ?? conversation.last_message_at)
+        return conversation
       })
       return reply
     },

@@ -1,5 +1,7 @@
-import { doubtOutbox } from '@parley/core'
+import { doubtOutbox, wakeSnoozed } from '@parley/core'
 import {
+  compactCounts,
+  countCountRows,
   deleteClosedEvents,
   deleteDuplicateCounts,
   deleteStoredAnswers,
@@ -12,6 +14,7 @@ import {
   listChannelsWithPending,
   listRepliesToAttempt,
   listWorkspaceIds,
+  listWorkspacesToWake,
   type Trx,
 } from '@parley/db'
 import type { WorkerContext } from '../context.ts'
@@ -92,4 +95,36 @@ async function inBatches(
   forget: (trx: Trx) => Promise<number>,
 ): Promise<void> {
   while ((await ctx.db.inWorkspaceByKeys(workspace_id, forget)) === FORGET_BATCH);
+}
+
+/** Opens conversations again whose snooze is over. */
+export function wakeUp(ctx: WorkerContext) {
+  return async (): Promise<void> => {
+    for (const workspace_id of await ctx.db.asSystem(trx => listWorkspacesToWake(trx, ctx.now()))) {
+      let woken: number
+      do {
+        woken = await ctx.db.inWorkspace(workspace_id, trx => wakeSnoozed(trx, ctx.now(), BATCH))
+      } while (woken === BATCH)
+      ctx.wakeUps.publish(workspace_id)
+    }
+  }
+}
+
+/** Fewer rows than this are added up as fast as they are read. */
+const COMPACT_FROM = 1_000
+const COMPACT_BATCH = 20_000
+
+/** Adds up the counts of conversations once they have doubled since the last time. */
+export function addUpCounts(ctx: WorkerContext) {
+  const rowsAfter = new Map<string, number>()
+  return async (): Promise<void> => {
+    for (const workspace_id of await ctx.db.asSystem(listWorkspaceIds)) {
+      await ctx.db.inWorkspace(workspace_id, async trx => {
+        const rows = await countCountRows(trx)
+        if (rows < Math.max(COMPACT_FROM, 2 * (rowsAfter.get(workspace_id) ?? 0))) return
+        const fewer = await compactCounts(trx, COMPACT_BATCH)
+        rowsAfter.set(workspace_id, rows - fewer)
+      })
+    }
+  }
 }

@@ -1,0 +1,78 @@
+import {
+  appendEvents,
+  type Conversation,
+  lockConversation,
+  type NewEvent,
+  type Trx,
+  updateConversation,
+} from '@parley/db'
+import { type Actor, type ConversationPriority, type ConversationStatus, DomainError, NotFound } from '@parley/domain'
+
+const LONGEST_SNOOZE_MS = 366 * 24 * 3_600_000
+
+export type ConversationChange = {
+  status?: ConversationStatus | undefined
+  /** With status `snoozed`. */
+  snoozed_until?: Date | undefined
+  priority?: ConversationPriority | undefined
+  subject?: string | null | undefined
+}
+
+/**
+ * Changes a conversation by hand, if it is still in the version the caller saw. Resolving and snoozing answer nobody: a
+ * customer who waits goes on waiting, and their clock goes on running.
+ * @throws NotFound, or DomainError `version_mismatch`, `validation_failed` for a snooze that ends before it begins
+ */
+export async function changeConversation(
+  trx: Trx,
+  id: string,
+  change: ConversationChange,
+  expected_version: number,
+  actor: Actor,
+  now: Date,
+): Promise<Conversation> {
+  const conversation = await lockConversation(trx, id)
+  if (!conversation) throw new NotFound('conversation')
+  if (conversation.version !== expected_version) {
+    throw new DomainError('version_mismatch', 'The conversation has changed since you read it.')
+  }
+  return applyChange(trx, conversation, change, actor, now)
+}
+
+/** The same for a conversation that the caller has locked. What is so already changes nothing and is not logged. */
+export async function applyChange(
+  trx: Trx,
+  conversation: Conversation,
+  change: ConversationChange,
+  actor: Actor,
+  now: Date,
+): Promise<Conversation> {
+  if (change.snoozed_until) refuseTime(change.snoozed_until, now)
+  const changed = changedFields(conversation, change)
+  if (Object.keys(changed).length === 0) return conversation
+  const previous = Object.fromEntries(
+    Object.keys(changed).map(field => [field, conversation[field as keyof Conversation]]),
+  )
+  const type = eventType(conversation.status, changed.status)
+  await appendEvents(trx, [{ type, at: now, actor, conversation_id: conversation.id, data: changed, previous }])
+  const resolved_at =
+    changed.status === undefined ? conversation.resolved_at : changed.status === 'resolved' ? now : null
+  return updateConversation(trx, conversation.id, { ...changed, resolved_at, updated_at: now })
+}
+
+function refuseTime(until: Date, now: Date): void {
+  if (until > now && until.getTime() - now.getTime() <= LONGEST_SNOOZE_MS) return
+  throw new DomainError('validation_failed', 'snoozed_until must lie ahead, at most a year.')
+}
+
+function changedFields(conversation: Conversation, change: ConversationChange): ConversationChange {
+  const same = (a: unknown, b: unknown) => (a instanceof Date && b instanceof Date ? +a === +b : a === b)
+  const given = Object.entries(change).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(given.filter(([field, value]) => !same(value, conversation[field as keyof Conversation])))
+}
+
+function eventType(before: ConversationStatus, after: ConversationStatus | undefined): NewEvent['type'] {
+  if (after === 'resolved') return 'conversation.resolved'
+  if (after === 'snoozed') return 'conversation.snoozed'
+  return after === 'open' && before === 'resolved' ? 'conversation.reopened' : 'conversation.updated'
+}

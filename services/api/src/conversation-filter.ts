@@ -1,0 +1,65 @@
+import type { ConversationFilterInput } from '@parley/contracts'
+import { type ConversationFilter, findInbox, listTagsByKey, type Trx } from '@parley/db'
+import { DomainError, searchKey } from '@parley/domain'
+
+/** A promise that falls due within this time is at risk. */
+const AT_RISK_MS = 30 * 60_000
+
+/** Filters as callers write them: of a query, or of a saved view. */
+export type WrittenFilter = Omit<ConversationFilterInput, 'waiting' | 'unread'> & {
+  waiting?: unknown
+  unread?: unknown
+  updated_after?: Date | undefined
+}
+
+/**
+ * What a list shows to one caller: `me` is who asks, and tags are known by their names.
+ * @throws DomainError `validation_failed` for `me` and `unread` of a key that acts as nobody
+ */
+export async function filterFor(
+  trx: Trx,
+  written: WrittenFilter,
+  user_id: string | null,
+  now: Date,
+): Promise<ConversationFilter> {
+  const { status, inbox_id, priority, channel_id, contact_id, assignee_id, team_id, tag, sla, updated_after } = written
+  const me = () => {
+    if (user_id) return user_id
+    throw new DomainError('validation_failed', 'This key acts as no person.')
+  }
+  return {
+    status,
+    inbox_ids: inbox_id,
+    priority,
+    channel_id,
+    contact_id,
+    assignee_id: assignee_id === 'none' ? null : assignee_id === 'me' ? me() : assignee_id,
+    team_id: team_id === 'none' ? null : team_id,
+    tag_ids: tag && (await tagIds(trx, tag)),
+    waiting: written.waiting ? true : undefined,
+    sla: sla && { state: sla, now, risk_ms: AT_RISK_MS },
+    unread_by: written.unread ? me() : undefined,
+    updated_after,
+  }
+}
+
+/** @throws DomainError `validation_failed` naming the tag that is not there */
+async function tagIds(trx: Trx, names: string[]): Promise<string[]> {
+  const keys = names.map(searchKey)
+  const found = new Map((await listTagsByKey(trx, keys)).map(tag => [tag.name_key, tag.id]))
+  return keys.map((key, place) => {
+    const id = found.get(key)
+    if (!id) throw new DomainError('validation_failed', `There is no tag "${names[place]}".`)
+    return id
+  })
+}
+
+/**
+ * Refuses a filter that could never list anything, before it is saved.
+ * @throws DomainError `validation_failed`
+ */
+export async function refuseUnknown(trx: Trx, written: WrittenFilter): Promise<void> {
+  for (const id of written.inbox_id ?? [])
+    if (!(await findInbox(trx, id))) throw new DomainError('validation_failed', `There is no inbox ${id}.`)
+  if (written.tag) await tagIds(trx, written.tag)
+}
