@@ -21,7 +21,8 @@ $$;
 do $$
 begin
   if current_setting('server_version_num')::int >= 160000 then
-    grant parley_app, parley_system to current_user with inherit false, set true;
+    -- As text: PostgreSQL 15 would not even read it.
+    execute 'grant parley_app, parley_system to current_user with inherit false, set true';
   else
     grant parley_app, parley_system to current_user;
   end if;
