@@ -24,9 +24,12 @@ alter table sla_clocks force row level security;
 drop index conversations_by_status;
 create index conversations_by_inbox on conversations
   (workspace_id, inbox_id, status, last_message_at desc, id desc);
--- Earliest deadline first, then the longest wait, then whoever needs nobody.
-create index conversations_by_urgency on conversations
-  (workspace_id, inbox_id, status, coalesce(next_due_at, 'infinity'), coalesce(waiting_since, 'infinity'), id);
+-- Earliest deadline first, then the longest wait, then whoever needs nobody. Not by coalesce, which row-level security
+-- takes for something that may leak, and then reads every row to compare it.
+create index conversations_by_urgency on conversations (
+  workspace_id, inbox_id, status,
+  (case when next_due_at is null then 'infinity' else next_due_at end),
+  (case when waiting_since is null then 'infinity' else waiting_since end), id);
 create index conversations_by_waiting on conversations
   (workspace_id, inbox_id, status, waiting_since, id) where waiting_since is not null;
 drop index conversations_waiting;

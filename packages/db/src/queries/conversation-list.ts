@@ -33,8 +33,9 @@ export type ConversationFilter = {
 export type ConversationPosition = { at: Date | null; since?: Date | null | undefined; id: string }
 
 const NEVER = sql`'infinity'::timestamptz`
-const DUE = sql`coalesce(c.next_due_at, 'infinity')`
-const WAITING = sql`coalesce(c.waiting_since, 'infinity')`
+/** To the letter as the index by urgency has them. */
+const DUE = sql`case when c.next_due_at is null then 'infinity' else c.next_due_at end`
+const WAITING = sql`case when c.waiting_since is null then 'infinity' else c.waiting_since end`
 
 /** For each sort the columns of the index that serves it. */
 const SORTS: Record<ConversationSort, { columns: RawBuilder<unknown>[]; descending: boolean }> = {
@@ -88,12 +89,13 @@ function probesOf(
   }
   const of = inbox_ids ? sql`c.inbox_id = any(${inbox_ids}::uuid[])` : undefined
   const byTime = sort === 'newest' || sort === 'oldest'
-  // Whole workspaces by time, and whoever owns few of many, have an index of their own.
-  if (assignee_id || (byTime && !status && !inbox_ids)) {
-    const in_status = status ? [sql`c.status = any(${status}::text[])`] : []
-    return sql`from ${probe([...in_status, ...(of ? [of] : [])])}`
-  }
+  // A whole workspace by time, and what one person owns, have an index of their own.
+  if (byTime && !status && !inbox_ids && !assignee_id) return sql`from ${probe([])}`
   const statuses = sql`unnest(${status ?? CONVERSATION_STATUSES}::text[]) as s (status)`
+  if (assignee_id) {
+    const theirs = [sql`c.status = s.status`, ...(of ? [of] : [])]
+    return sql`from ${statuses} cross join lateral ${probe(theirs)}`
+  }
   const inboxes = inbox_ids ? sql`unnest(${inbox_ids}::uuid[]) as i (id)` : sql`inboxes i`
   return sql`from ${inboxes} cross join ${statuses}
     cross join lateral ${probe([sql`c.inbox_id = i.id`, sql`c.status = s.status`])}`
