@@ -1,7 +1,7 @@
-import { listConversations, type Trx } from '@parley/db'
-import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
+import { listConversations } from '@parley/db'
 import type pg from 'pg'
 import type { Cleanup } from './cleanup.ts'
+import { compiledStatements, type Statement } from './compiled-statements.ts'
 import { HttpConnection, httpRequest } from './http-client.ts'
 import type { Recorder } from './recorder.ts'
 import { median } from './report.ts'
@@ -66,21 +66,8 @@ function checkAnswer(answer: { status: number; body: string }, rows: { id: strin
   if (!same) throw new Error('the API and its SQL list different conversations')
 }
 
-/** The very statement the API sends: compiled by the product's own code, on a database that is not there. */
-async function compilePage(): Promise<{ text: string; values: unknown[] }> {
-  const statements: { text: string; values: unknown[] }[] = []
-  const nowhere = new Kysely<unknown>({
-    dialect: {
-      createAdapter: () => new PostgresAdapter(),
-      createDriver: () => new DummyDriver(),
-      createIntrospector: db => new PostgresIntrospector(db),
-      createQueryCompiler: () => new PostgresQueryCompiler(),
-    },
-    log: event => {
-      statements.push({ text: event.query.sql, values: [...event.query.parameters] })
-    },
-  })
-  await listConversations(nowhere as unknown as Trx, {}, { sort: 'newest', limit: LIMIT + 1 })
+async function compilePage(): Promise<Statement> {
+  const statements = await compiledStatements(trx => listConversations(trx, {}, { sort: 'newest', limit: LIMIT + 1 }))
   if (statements.length !== 1) throw new Error('a page is no longer one statement')
   return statements[0]!
 }

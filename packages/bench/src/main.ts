@@ -5,6 +5,7 @@ import { prepareBacklog } from './backlog.ts'
 import { Cleanup, cleanUpOnSignal } from './cleanup.ts'
 import { prepareFairness } from './fairness.ts'
 import { prepareHistory } from './history.ts'
+import { prepareInbox } from './inbox.ts'
 import { prepareIngest } from './ingest.ts'
 import { prepareList } from './list.ts'
 import { estimateSeconds, HELP, type Options, type Part, readOptions } from './options.ts'
@@ -53,6 +54,7 @@ async function measureAll(options: Options, cleanup: Cleanup): Promise<void> {
     list: services => prepareList(services, servers),
     reply: services => prepareReply(services, servers),
     fairness: services => prepareFairness(services, servers, options.messages),
+    inbox: services => prepareInbox(services, servers, say, options.messages && Math.ceil(options.messages / 5)),
     history: services => prepareHistory(services, servers, say, options.messages),
     backlog: services => prepareBacklog(services, servers, say, options.messages),
   }

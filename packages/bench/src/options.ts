@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util'
 
-export const PARTS = ['accept', 'ingest', 'list', 'reply', 'fairness', 'history', 'backlog'] as const
+export const PARTS = ['accept', 'ingest', 'list', 'reply', 'fairness', 'inbox', 'history', 'backlog'] as const
 export type Part = (typeof PARTS)[number]
 
 /** They take minutes each, so they run when they are named, and once. */
-const LONG: readonly Part[] = ['history', 'backlog']
+const LONG: readonly Part[] = ['inbox', 'history', 'backlog']
 
 /** Where --messages says how many are queued or stored beforehand. */
 const TRIED: readonly Part[] = ['fairness', ...LONG]
@@ -26,16 +26,17 @@ const SECONDS: Record<Part, number> = {
   list: 7,
   reply: 12,
   fairness: 50,
+  inbox: 60,
   history: 30,
   backlog: 100,
 }
 const SETUP_SECONDS = 20
-const FILL_SECONDS: Partial<Record<Part, number>> = { history: 480 }
+const FILL_SECONDS: Partial<Record<Part, number>> = { inbox: 420, history: 480 }
 
 export const HELP = `Measures Parley against its own database: every result is a ratio, taken on one machine in one run.
 
   npm run bench                      ${PARTS.filter(part => !LONG.includes(part)).join(', ')}: five runs of each
-  npm run bench -- --only ingest     one part: these, or ${LONG.join(' or ')}, which take minutes and are run once
+  npm run bench -- --only ingest     one part: these, or ${LONG.join(', ')}, which take minutes and are run once
   npm run bench -- --runs 3          fewer or more runs; a result is the median of them
   npm run bench -- --only history --messages 50000
                                      a trial of ${TRIED.join(', ')} with fewer messages than the ratio is for

@@ -35,6 +35,21 @@ export const RULES = {
     better: 'lower',
     meaning: 'p50 of GET /v1/conversations / p50 of its SQL in a transaction',
   },
+  open_p50_vs_sql: {
+    bar: 2,
+    better: 'lower',
+    meaning: "p50 of a conversation's messages over HTTP / p50 of their SQL in a transaction",
+  },
+  list_p99_growth: {
+    bar: 1.3,
+    better: 'lower',
+    meaning: 'p99 of GET /v1/conversations with a million there / with ten thousand there',
+  },
+  deep_page_vs_first: {
+    bar: 1.3,
+    better: 'lower',
+    meaning: 'p50 of the thousandth page of the list / p50 of its first',
+  },
   list_p50_vs_roundtrip: {
     bar: null,
     better: 'lower',
