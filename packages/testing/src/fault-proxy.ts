@@ -21,13 +21,29 @@ export type Trap = {
   pattern: string
   /** Only on connections that sent this up before, or with it. */
   armedBy?: string
-  /** The connection breaks, or stands still as if the cable were pulled. */
-  effect: 'cut' | 'hang'
+  /** The connection breaks, or stands still; held, it keeps what is written and that its writer ends for later. */
+  effect: 'cut' | 'hang' | 'hold'
 }
 
-type Flow = { from: Socket; to: Socket; tail: string; bytes: number; queue: Promise<void>; waiting: number }
-type Pair = { flows: Record<Direction, Flow>; armed: Set<SetTrap>; stopped: boolean }
-type SetTrap = Trap & { sprung: () => void }
+type Flow = {
+  from: Socket
+  to: Socket
+  tail: string
+  bytes: number
+  queue: Promise<void>
+  waiting: number
+  /** What a trap keeps back. */
+  held: Buffer
+}
+type Pair = { flows: Record<Direction, Flow>; armed: Set<SetTrap>; stopped: boolean; held: boolean }
+type SetTrap = Trap & { sprung: (caught: Caught) => void }
+
+/** A connection that stands still in a trap. */
+type Caught = {
+  /** What is held arrives, but not that its writer has gone: as from a machine whose power failed. */
+  deliver: () => void
+  cut: () => void
+}
 
 /** A TCP proxy on loopback whose connections can be broken in every way a network breaks them. */
 export class FaultProxy {
@@ -85,7 +101,7 @@ export class FaultProxy {
   }
 
   /** Springs at the first match, once; resolves then. */
-  trap(trap: Trap): Promise<void> {
+  trap(trap: Trap): Promise<Caught> {
     return new Promise(sprung => this.#traps.add({ ...trap, sprung }))
   }
 
@@ -100,20 +116,23 @@ export class FaultProxy {
       bytes: 0,
       queue: Promise.resolve(),
       waiting: 0,
+      held: Buffer.alloc(0),
     })
     const pair: Pair = {
       flows: { up: flow(client, server), down: flow(server, client) },
       armed: new Set(),
       stopped: false,
+      held: false,
     }
     this.#pairs.add(pair)
     for (const direction of ['up', 'down'] as const) {
       const one = pair.flows[direction]
       one.from.setNoDelay(true)
       one.from.on('data', chunk => this.#pass(pair, direction, chunk))
-      one.from.on('end', () => void one.queue.then(() => one.to.end()))
-      one.from.on('error', () => this.#cut(pair))
-      one.from.on('close', () => void one.queue.then(() => this.#pairs.delete(pair) && one.to.destroySoon()))
+      const told = () => !(pair.held && direction === 'up')
+      one.from.on('end', () => void one.queue.then(() => told() && one.to.end()))
+      one.from.on('error', () => told() && this.#cut(pair))
+      one.from.on('close', () => void one.queue.then(() => told() && this.#pairs.delete(pair) && one.to.destroySoon()))
       if (this.#mode.kind === 'hang') one.from.pause()
     }
   }
@@ -162,11 +181,13 @@ export class FaultProxy {
       const found = text.indexOf(trap.pattern, Math.max(0, before - trap.pattern.length + 1))
       if (found === -1) continue
       this.#traps.delete(trap)
-      const passed = chunk.subarray(0, Math.max(0, found - before))
-      flow.to.write(passed)
+      const at = Math.max(0, found - before)
+      flow.to.write(chunk.subarray(0, at))
+      flow.held = chunk.subarray(at)
       if (trap.effect === 'cut') this.#cut(pair)
       else this.#stop(pair)
-      trap.sprung()
+      pair.held = trap.effect === 'hold'
+      trap.sprung({ deliver: () => this.#deliver(pair), cut: () => this.#cut(pair) })
       return Buffer.alloc(0)
     }
     flow.tail = text.slice(-256)
@@ -176,6 +197,15 @@ export class FaultProxy {
   #stop(pair: Pair): void {
     pair.stopped = true
     for (const { from } of Object.values(pair.flows)) from.pause()
+  }
+
+  #deliver(pair: Pair): void {
+    pair.stopped = false
+    for (const flow of Object.values(pair.flows)) {
+      this.#write(flow, flow.held)
+      flow.held = Buffer.alloc(0)
+      if (this.#mode.kind !== 'hang') flow.from.resume()
+    }
   }
 
   #cut(pair: Pair): void {

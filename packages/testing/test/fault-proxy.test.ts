@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import t, { type Test } from 'tap'
 import { FaultProxy } from '../src/fault-proxy.ts'
+import { until } from '../src/until.ts'
 
 /** A server that sends back what it gets, behind a proxy, and a connection through it. */
 async function openEcho(t: Test) {
@@ -65,6 +66,35 @@ t.test('what had passed before a connection was armed springs no trap', async t 
   await sprung
   await closed
   t.equal(received(), 'COMMIT begin rows ')
+})
+
+t.test('what a trap holds can be delivered when its sender is gone, and that it is gone is not told', async t => {
+  const arrived: string[] = []
+  let ended = false
+  const server = createServer(socket => {
+    socket.on('data', chunk => arrived.push(`${chunk}`)).on('error', () => {})
+    socket.on('close', () => {
+      ended = true
+    })
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`
+  const proxy = await FaultProxy.start(t, url)
+  const sprung = proxy.trap({ direction: 'up', pattern: 'post', effect: 'hold' })
+  const sender = connect(Number(new URL(proxy.through(url)).port), '127.0.0.1')
+  sender.write('first ')
+  await until('the first has arrived', async () => arrived.length > 0)
+  sender.write('now post')
+  const { deliver } = await sprung
+  sender.destroy()
+  await until('what came before it has arrived', async () => arrived.join('') === 'first now ')
+  deliver()
+  await until('all has arrived', async () => arrived.join('') === 'first now post')
+  t.equal(ended, false)
+  t.equal(proxy.open, 1)
+  proxy.cutAll()
+  await until('a cut is told', async () => ended)
 })
 
 t.test('a connection that hangs goes on where it was', async t => {
