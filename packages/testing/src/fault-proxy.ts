@@ -39,7 +39,7 @@ type Pair = { flows: Record<Direction, Flow>; armed: Set<SetTrap>; stopped: bool
 type SetTrap = Trap & { sprung: (caught: Caught) => void }
 
 /** A connection that stands still in a trap. */
-type Caught = {
+export type Caught = {
   /** What is held arrives, but not that its writer has gone: as from a machine whose power failed. */
   deliver: () => void
   cut: () => void

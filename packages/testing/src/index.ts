@@ -5,7 +5,7 @@ export { restoredDatabase, type TestDatabase, testDatabase } from './database.ts
 export { onBothBackends, testEnvironment } from './environment.ts'
 export type { ShownStatus } from './fake-mastodon/commands.ts'
 export { type FakeMastodonServer, mastodonClient, startFakeMastodon } from './fake-mastodon/start.ts'
-export { below, type Random, seededRandom } from './fake-network/random.ts'
+export { below, type Random, seededRandom, shuffled } from './fake-network/random.ts'
 export { type FakeNetwork, startFakeNetwork } from './fake-network/start.ts'
 export type { StoryOptions } from './fake-network/story.ts'
 export { FaultProxy } from './fault-proxy.ts'
@@ -19,5 +19,13 @@ export { type Service, serviceEnvironment, startApi, startService, TEST_SECRET_K
 export { type Answer, type Received, startReceiver } from './receiver.ts'
 export type { RedisServer } from './redis-server.ts'
 export { scenario } from './scenario.ts'
+export {
+  DATABASE_STEPS,
+  killSenders,
+  lookNotStored,
+  type Senders,
+  type SendStep,
+  settledReply,
+} from './send-steps.ts'
 export { writeTableTypes } from './table-types.ts'
 export { until } from './until.ts'

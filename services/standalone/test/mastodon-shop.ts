@@ -24,14 +24,17 @@ export async function openShop(t: Test, poll_seconds = 5) {
   const env = serviceEnvironment(url, { kind: 'postgres', url })
   const api = await startApi(t, env)
   const admin = restClient(api.url, key)
-  const account = { kind: 'mastodon', name: 'Brand', inbox_id, settings: { server_url: network.url }, poll_seconds }
-  const connect = (access_token: string) => admin.post('/v1/channels', { ...account, credentials: { access_token } })
-  const conversations = async () => (await admin.get('/v1/conversations')).body.data as Listed[]
+  const account = { kind: 'mastodon', name: 'Brand', inbox_id, poll_seconds }
+  const connect = (access_token: string, server_url = network.url) =>
+    admin.post('/v1/channels', { ...account, settings: { server_url }, credentials: { access_token } })
+  const conversations = async () => (await admin.get('/v1/conversations?limit=100')).body.data as Listed[]
   const said = async (id: string) => (await admin.get(`/v1/conversations/${id}/messages`)).body.data as Said[]
   const openWorker = () => startService(t, 'worker', env)
   return {
     network,
     db,
+    url,
+    env,
     workspace_id,
     brand,
     ana: await mastodonClient(network.url, ana.token),

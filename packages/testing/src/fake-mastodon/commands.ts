@@ -29,6 +29,8 @@ export type ShownStatus = {
 export type MastodonCommands = {
   /** Before the first account. */
   configure: (traits: Partial<Traits>) => void
+  /** Its public address, where something stands before it. */
+  beKnownAs: (origin: string) => void
   addAccount: (acct: string, options?: AccountOptions) => Granted
   /** A token of an application and of nobody's account. */
   addAppToken: () => string
@@ -49,6 +51,7 @@ export type MastodonCommands = {
 
 export const COMMANDS: (keyof MastodonCommands)[] = [
   'configure',
+  'beKnownAs',
   'addAccount',
   'addAppToken',
   'follow',

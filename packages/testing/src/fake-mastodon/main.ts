@@ -9,6 +9,7 @@ const { state } = server
 
 const commands: MastodonCommands = {
   configure: traits => void Object.assign(state.traits, traits),
+  beKnownAs: origin => server.beKnownAs(origin),
   addAccount: (acct, { scopes = ['read', 'write'], renewable = false, ...fields } = {}) => {
     const account = state.addAccount(acct, fields)
     return { id: account.id, ...state.grant(account, scopes, renewable) }

@@ -41,6 +41,10 @@ export class FakeMastodon {
     return this.#origin
   }
 
+  beKnownAs(origin: string): void {
+    this.#origin = origin
+  }
+
   #view(): View {
     return { origin: this.#origin, sparse: this.state.traits.sparse }
   }
