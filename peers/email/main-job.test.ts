@@ -1,95 +1,13 @@
-import {
-  firstWorkspace,
-  has,
-  restClient,
-  serviceEnvironment,
-  startApi,
-  startService,
-  testDatabase,
-  until,
-} from '@parley/testing'
-import t, { type Test } from 'tap'
-import { arrived, BRAND, mailServers, proxyTo, read, settingsOf, write } from './people.ts'
-
-type Listed = { id: string; status: string; subject: string; waiting_since: string | null }
-type Said = {
-  id: string
-  direction: string
-  body: string
-  body_quoted: string | null
-  state: string
-  external_id: string
-  automatic: boolean
-}
+import { has, startService, until } from '@parley/testing'
+import t from 'tap'
+import { openBrand, type Said } from './brand.ts'
+import { arrived, BRAND, write } from './people.ts'
 
 t.setTimeout(300_000)
 
-/** A brand with a mailbox, connected through the API; its SMTP server stands behind a proxy. */
-async function brand(t: Test, users: string[], fields: Record<string, unknown> = {}) {
-  const servers = await mailServers(t, users)
-  const { proxy, port } = await proxyTo(t, servers.ports.submission)
-  const { db, url } = await testDatabase(t)
-  const { key, inbox_id, workspace_id } = await firstWorkspace(db)
-  const env = serviceEnvironment(url, { kind: 'postgres', url })
-  const api = await startApi(t, env)
-  const admin = restClient(api.url, key)
-  const settings = settingsOf(servers, { smtp: { host: '127.0.0.1', port, secure: false }, ...fields })
-  const account = { name: 'Support', kind: 'email', inbox_id, settings, poll_seconds: 5 }
-  const credentials = { user: 'support', password: servers.password }
-  const channel = await admin.post('/v1/channels', { ...account, credentials })
-  t.equal(channel.status, 201, JSON.stringify(channel.body))
-  t.equal(channel.body.external_id, BRAND)
-  const pollNow = () => admin.post(`/v1/channels/${channel.body.id}/poll`)
-  const conversations = async () => (await admin.get('/v1/conversations')).body.data as Listed[]
-  const said = async (id: string) => (await admin.get(`/v1/conversations/${id}/messages`)).body.data as Said[]
-  const reply = (id: string, body: string, key: string) =>
-    admin.post(`/v1/conversations/${id}/replies`, { body, visibility: 'private' }, { 'idempotency-key': key })
-  /** Waits for a conversation that is like this, asking for news all the while. */
-  const conversation = (what: string, fits: (row: Listed) => boolean) =>
-    until(what, async () => {
-      await pollNow()
-      return (await conversations()).find(fits)
-    })
-  const message = (id: string, what: string, fits: (row: Said) => boolean, timeoutMs?: number) =>
-    until(
-      what,
-      async () => {
-        await pollNow()
-        return (await said(id)).find(fits)
-      },
-      timeoutMs,
-    )
-  /** Delivery reports that were read and are done with. */
-  const bounces = () =>
-    db.inWorkspace(workspace_id, async trx => {
-      const rows = await trx
-        .selectFrom('inbound_events as e')
-        .innerJoin('inbound_payloads as p', 'p.id', 'e.id')
-        .select('p.payload')
-        .where('e.state', 'in', ['done', 'ignored'])
-        .execute()
-      return rows.flatMap(({ payload }) => (payload as { bounce: { recipient: string } | null }).bounce ?? [])
-    })
-  return {
-    servers,
-    proxy,
-    bounces,
-    env,
-    admin,
-    channel,
-    account,
-    conversations,
-    conversation,
-    said,
-    message,
-    reply,
-    pollNow,
-  }
-}
-
 t.test('a customer writes, an agent answers, the customer has the answer in the thread and writes again', async t => {
   const { servers, env, admin, account, conversations, conversation, said, message, reply, channel, bounces } =
-    await brand(t, ['support', 'ana', 'bo'])
+    await openBrand(t, ['support', 'ana', 'bo'])
   startService(t, 'worker', env)
   const wrong = await admin.post('/v1/channels', { ...account, credentials: { user: 'support', password: 'wrong' } })
   t.equal(wrong.status, 422, 'a wrong password is refused when the channel is connected')
@@ -182,7 +100,7 @@ t.test('a customer writes, an agent answers, the customer has the answer in the 
 })
 
 t.test('sessions that the server ends and a mailbox that was made anew lose and double nothing', async t => {
-  const { servers, env, conversations, conversation, pollNow } = await brand(t, ['support', 'ana'])
+  const { servers, env, conversations, conversation, pollNow } = await openBrand(t, ['support', 'ana'])
   startService(t, 'worker', env)
   for (let index = 0; index < 12; index += 1) {
     await write(servers, { subject: `Order ${index} is late` })
@@ -200,39 +118,4 @@ t.test('sessions that the server ends and a mailbox that was made anew lose and 
   await write(servers, { subject: 'Order 12 is late' })
   await conversation('the next one is listed', row => row.subject === 'Order 12 is late')
   t.equal((await conversations()).length, 13)
-})
-
-t.test('where the answer of the mail server is lost, the reply is unknown and the mail is out once', async t => {
-  const { servers, env, proxy, conversation, message, reply } = await brand(t, ['support', 'ana'])
-  startService(t, 'worker', env)
-  await write(servers)
-  const { id } = await conversation('the mail is listed', row => row.subject === 'My kettle leaks')
-  const lost = proxy.trap({ direction: 'down', pattern: '250 OK id=', effect: 'cut' })
-  t.equal((await reply(id, 'Please descale it.', 'lost-answer-1')).status, 202)
-  await lost
-  await message(id, 'nobody knows', row => row.body === 'Please descale it.' && row.state === 'unknown', 100_000)
-  t.equal((await arrived(servers, 'ana')).length, 1)
-  t.equal((await read(servers, 'ana')).length, 1)
-})
-
-t.test('a worker killed while it sends leaves at most one mail', async t => {
-  const { servers, env, conversation, message, reply } = await brand(t, ['support', 'ana'])
-  const first = startService(t, 'worker', env)
-  await write(servers)
-  const { id } = await conversation('the mail is listed', row => row.subject === 'My kettle leaks')
-  await first.kill()
-  t.equal((await reply(id, 'Please descale it.', 'killed-worker-1')).status, 202)
-  // Workers come and go within moments; each may die anywhere between queued and sent.
-  for (let life = 0; life < 6; life += 1) {
-    const short = startService(t, 'worker', env)
-    await until('it works', async () => short.output().includes('"msg":"working"'))
-    await new Promise(resolve => setTimeout(resolve, life * 40))
-    await short.kill()
-  }
-  startService(t, 'worker', env)
-  const ended = (row: Said) => row.body === 'Please descale it.' && ['sent', 'unknown'].includes(row.state)
-  const { state } = await message(id, 'the reply is sent, or nobody knows', ended, 120_000)
-  const there = (await read(servers, 'ana')).length
-  t.ok(there <= 1, `${there} mails`)
-  if (state === 'sent') t.equal((await arrived(servers, 'ana')).length, 1)
 })

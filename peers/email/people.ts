@@ -75,15 +75,58 @@ export async function write({ ports }: MailServers, letter: Letter = {}): Promis
 }
 
 /** What is in a mailbox now. */
-export async function read({ ports, password }: MailServers, user: string, folder = 'INBOX'): Promise<ParsedMail[]> {
+export async function read(servers: MailServers, user: string, folder = 'INBOX'): Promise<ParsedMail[]> {
+  return inFolder(servers, user, folder, readAll)
+}
+
+/** What is in an inbox now, thread by thread as its server sees them by their references, and not by their subjects. */
+export async function threads(servers: MailServers, user: string): Promise<ParsedMail[][]> {
+  return inFolder(servers, user, 'INBOX', async client => {
+    const found: number[][] = []
+    const words = ['REFS', 'UTF-8', 'ALL'].map(value => ({ type: 'ATOM', value }))
+    const answer = await (client as unknown as Executing).exec('THREAD', words, {
+      untagged: {
+        THREAD: async ({ attributes }) => {
+          for (const thread of attributes ?? []) found.push(numbersIn(thread))
+        },
+      },
+    })
+    answer.next()
+    const mails = await readAll(client)
+    return found.map(thread => thread.map(number => mails[number - 1]!))
+  })
+}
+
+/** What its types leave out. */
+type Executing = {
+  exec: (
+    command: string,
+    words: { type: string; value: string }[],
+    options: { untagged: Record<string, (answer: { attributes?: Nested[] }) => Promise<void>> },
+  ) => Promise<{ next: () => void }>
+}
+type Nested = { value: string } | Nested[]
+const numbersIn = (thread: Nested): number[] =>
+  Array.isArray(thread) ? thread.flatMap(numbersIn) : [Number(thread.value)]
+
+async function readAll(client: ImapFlow): Promise<ParsedMail[]> {
+  if ((client.mailbox as { exists: number }).exists === 0) return []
+  const found = await client.fetchAll('1:*', { source: true })
+  return Promise.all(found.map(({ source }) => simpleParser(source!)))
+}
+
+async function inFolder<T>(
+  { ports, password }: MailServers,
+  user: string,
+  folder: string,
+  work: (client: ImapFlow) => Promise<T>,
+): Promise<T> {
   const client = new ImapFlow({ ...server(ports.imap), auth: { user, pass: password }, logger: false })
   client.on('error', () => {})
   await client.connect()
   try {
-    const { exists } = await client.mailboxOpen(folder)
-    if (exists === 0) return []
-    const found = await client.fetchAll('1:*', { source: true })
-    return await Promise.all(found.map(({ source }) => simpleParser(source!)))
+    await client.mailboxOpen(folder)
+    return await work(client)
   } finally {
     await client.logout()
   }
