@@ -19,6 +19,19 @@ export async function post(person: AtpAgent, text: string, more: Record<string, 
   return { uri, cid }
 }
 
+export type Shown = { uri: string; author: string; text: string; to: string }
+
+/** What a person's app shows right under a post. */
+export async function threadOf(person: AtpAgent, uri: string): Promise<Shown[]> {
+  const { data } = await person.getPostThread({ uri })
+  type Reply = { post: { uri: string; author: { did: string }; record: unknown } }
+  const { replies = [] } = data.thread as { replies?: Reply[] }
+  return replies.map(({ post }) => {
+    const { text, reply } = post.record as { text: string; reply: { parent: { uri: string } } }
+    return { uri: post.uri, author: post.author.did, text, to: reply.parent.uri }
+  })
+}
+
 export function answerTo(root: PostRef, parent: PostRef = root) {
   return { reply: { root, parent } }
 }

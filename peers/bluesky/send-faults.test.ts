@@ -1,10 +1,15 @@
 import { openChannel, seal } from '@parley/core'
 import { findChannel, updateChannel } from '@parley/db'
 import {
+  DATABASE_STEPS,
   FaultProxy,
   firstWorkspace,
+  killSenders,
+  lookNotStored,
   restClient,
+  type SendStep,
   serviceEnvironment,
+  settledReply,
   startApi,
   startService,
   TEST_SECRET_KEY,
@@ -12,16 +17,13 @@ import {
   until,
 } from '@parley/testing'
 import t from 'tap'
-import { createPerson, post } from './people.ts'
+import { createPerson, post, threadOf } from './people.ts'
 import { startNetwork } from './start-network.ts'
 
 const { PEER_POSTGRES_URL, PEER_REDIS_HOST } = process.env
 if (!PEER_POSTGRES_URL || !PEER_REDIS_HOST) throw new Error('Set PEER_POSTGRES_URL and PEER_REDIS_HOST')
 
 t.setTimeout(600_000)
-
-/** An attempt belongs to its worker for a minute; whoever comes after it asks the network only then. */
-const LEASE_PATIENCE_MS = 240_000
 
 const network = await startNetwork({ postgresUrl: PEER_POSTGRES_URL, redisHost: PEER_REDIS_HOST })
 t.teardown(network.stop)
@@ -51,93 +53,85 @@ const channelPath = `/v1/channels/${connected.body.id}`
 type Said = { id: string; body: string; state: string; external_id: string | null }
 const saidIn = async (path: string) => (await admin.get(`${path}/messages?limit=100`)).body.data as Said[]
 
-/** Ana's mentions, each a conversation. */
-async function conversations(texts: string[]): Promise<string[]> {
-  for (const text of texts) await post(ana, text)
+/** Ana's mentions: her posts and their conversations. */
+async function ask(texts: string[]): Promise<Map<string, { uri: string; path: string }>> {
+  const uris = new Map<string, string>()
+  for (const text of texts) uris.set(text, (await post(ana, text)).uri)
   await network.flush()
   const worker = startService(t, 'worker', env)
-  const paths = await until('all are listed', async () => {
+  const asked = await until('all are listed', async () => {
     await admin.post(`${channelPath}/poll`)
     const { data } = (await admin.get('/v1/conversations?limit=100')).body as { data: { id: string }[] }
-    const found = new Map<string, string>()
-    for (const { id } of data) found.set((await saidIn(`/v1/conversations/${id}`))[0]!.body, `/v1/conversations/${id}`)
-    return texts.every(text => found.has(text)) ? texts.map(text => found.get(text)!) : undefined
+    const paths = new Map<string | null, string>()
+    for (const { id } of data) {
+      const path = `/v1/conversations/${id}`
+      paths.set((await saidIn(path))[0]!.external_id, path)
+    }
+    return texts.every(text => paths.has(uris.get(text)!)) && paths
   })
   // Told to end, not killed: a turn of polling that dies is nobody's for two minutes.
   worker.process.kill('SIGTERM')
   await worker.exited
-  return paths
+  return new Map(texts.map(text => [text, { uri: uris.get(text)!, path: asked.get(uris.get(text)!)! }]))
 }
 
 let replies = 0
-async function reply(path: string, body: string): Promise<void> {
+async function reply(path: string, body: string): Promise<string> {
   replies += 1
-  const { status } = await admin.post(`${path}/replies`, { body }, { 'idempotency-key': `send-faults-${replies}` })
-  if (status !== 202) throw new Error(`${status}`)
+  const answer = await admin.post(`${path}/replies`, { body }, { 'idempotency-key': `send-faults-${replies}` })
+  if (answer.status !== 202) throw new Error(JSON.stringify(answer.body))
+  return answer.body.id
 }
 
-const sent = (path: string, body: string) =>
-  until(
-    `"${body}" is sent`,
-    async () => (await saidIn(path)).find(said => said.body === body && said.state === 'sent'),
-    LEASE_PATIENCE_MS,
-  )
+const hang = (pattern: string) => ({ at: 'network', direction: 'up', pattern, effect: 'hang' }) as const
+const ANSWER = { at: 'network', direction: 'down', pattern: 'HTTP/1.1 200', armedBy: 'putRecord' } as const
+const LOST = { ...ANSWER, effect: 'cut' } as const
 
-/** The posts of the brand with that text, as Ana sees them. */
-async function postsSaying(text: string): Promise<string[]> {
-  await network.flush()
-  const { data } = await ana.getAuthorFeed({ actor: brand.assertDid, filter: 'posts_with_replies', limit: 100 })
-  return data.feed.filter(({ post }) => (post.record as { text: string }).text === text).map(({ post }) => post.uri)
+const HAS_LEFT = 'when the post has left'
+const STEPS: Record<string, SendStep<'network'>> = {
+  ...DATABASE_STEPS,
+  'while it is prepared': { falls: hang('getPosts'), leaves: 'queued' },
+  'while the post leaves': { falls: hang('putRecord'), leaves: 'sending' },
+  [HAS_LEFT]: { falls: { ...hang('putRecord'), effect: 'hold' }, leaves: 'sending' },
+  'before the answer arrives': { falls: { ...ANSWER, effect: 'hang' }, leaves: 'sending' },
+  'while it asks what became of it': { lost: LOST, falls: hang('getRecord'), leaves: 'unknown' },
+  'before it notes what became of it': lookNotStored(LOST),
+  'never, and the answer is lost': { falls: LOST, leaves: 'unknown' },
 }
+const WELL = 'at no step, and all goes well'
 
-type Trap = Parameters<FaultProxy['trap']>[0]
-
-/** Sets a trap; what it returns waits until it has sprung. */
-function springs(trap: Trap): () => Promise<boolean> {
-  let sprung = false
-  void proxy.trap(trap).then(() => {
-    sprung = true
+t.test('a worker that dies at any step of a send leaves one post of its reply, in the right thread', async t => {
+  const names = [...Object.keys(STEPS), WELL]
+  const question = (name: string) => `@brand.test a question ${name}`
+  const asked = await ask(names.map(question))
+  const answer = (name: string) => reply(asked.get(question(name))!.path, `An answer ${name}`)
+  const sending = { db, url, workspace_id, env, places: { network: proxy }, reply: answer }
+  const ids = await killSenders(t, sending, STEPS)
+  await until('what had left has arrived without a worker', async () => {
+    await network.flush()
+    return (await threadOf(ana, asked.get(question(HAS_LEFT))!.uri)).length > 0
   })
-  return () => until(`something falls into ${JSON.stringify(trap)}`, async () => sprung, 60_000)
-}
-
-// Only sends, so that what the proxy sees is a send.
-const sender = () => startService(t, 'worker', { ...env, WORKER_QUEUES: 'send,housekeeping' })
-const ANSWER = { direction: 'down', pattern: 'HTTP/1.1 200', armedBy: 'putRecord' } as const
-
-t.test('a worker that dies at any step of a send, or loses the answer, leaves one post', async t => {
-  const steps: Record<string, Trap> = {
-    'while the reply is prepared': { direction: 'up', pattern: 'getPosts', effect: 'hang' },
-    'while the post leaves': { direction: 'up', pattern: 'putRecord', effect: 'hang' },
-    'before the answer arrives': { ...ANSWER, effect: 'hang' },
-  }
-  const lost = 'whose answer is cut off'
-  const names = [...Object.keys(steps), lost]
-  const paths = await conversations(names.map(name => `@brand.test a question ${name}`))
-  const pathOf = new Map(names.map((name, at) => [name, paths[at]!]))
-  for (const [name, trap] of Object.entries(steps)) {
-    const sprung = springs(trap)
-    await reply(pathOf.get(name)!, `An answer ${name}`)
-    const worker = sender()
-    await sprung()
-    await worker.kill()
-    proxy.cutAll()
-  }
-  const sprung = springs({ ...ANSWER, effect: 'cut' })
-  await reply(pathOf.get(lost)!, `An answer ${lost}`)
-  const first = sender()
-  await sprung()
-  const second = sender()
+  ids.set(WELL, await answer(WELL))
+  const worker = startService(t, 'worker', env)
+  for (const name of names) await settledReply(sending, ids.get(name)!)
+  await network.flush()
   for (const name of names) {
-    const { external_id } = await sent(pathOf.get(name)!, `An answer ${name}`)
-    t.same(await postsSaying(`An answer ${name}`), [external_id], name)
+    const { uri, path } = asked.get(question(name))!
+    const [asking, ...rows] = await saidIn(path)
+    t.equal(asking?.external_id, uri)
+    t.match(rows, [{ id: ids.get(name), body: `An answer ${name}`, state: 'sent' }], `${name}: its row`)
+    t.equal(rows.length, 1, `${name}: one message`)
+    const expected = [{ uri: rows[0]?.external_id, author: brand.assertDid, text: `An answer ${name}`, to: uri }]
+    t.same(await threadOf(ana, uri), expected, `${name}: what Ana sees under her post`)
   }
-  for (const path of paths) t.equal((await saidIn(path)).length, 2, 'and one message')
-  await Promise.all([first.kill(), second.kill()])
+  const { data } = await ana.getAuthorFeed({ actor: brand.assertDid, filter: 'posts_with_replies', limit: 100 })
+  t.equal(data.feed.length, names.length, 'and nothing else was posted')
+  worker.process.kill('SIGTERM')
+  await worker.exited
 })
 
 t.test('a revoked app password disables the channel, and its replies wait for another one', async t => {
-  const [path] = (await conversations(['@brand.test are you there?'])) as [string]
+  const [{ uri, path }] = [...(await ask(['@brand.test are you there?'])).values()] as [{ uri: string; path: string }]
   await brand.com.atproto.server.revokeAppPassword({ name: 'first' })
   // The network would take the present token for two hours more.
   await db.inWorkspace(workspace_id, async trx => {
@@ -147,8 +141,8 @@ t.test('a revoked app password disables the channel, and its replies wait for an
     const session_sealed = seal(TEST_SECRET_KEY, context, { ...session, accessJwt: 'expired' })
     await updateChannel(trx, channel.id, { session_sealed })
   })
-  await reply(path, 'We are back')
-  const worker = sender()
+  const id = await reply(path, 'We are back')
+  const worker = startService(t, 'worker', env)
   await until('the channel is disabled', async () => {
     const { status, status_reason } = (await admin.get(channelPath)).body
     return status === 'disabled' && /refuses this login/.test(status_reason)
@@ -167,8 +161,10 @@ t.test('a revoked app password disables the channel, and its replies wait for an
 
   const reconnected = await admin.post(`${channelPath}/reconnect`, { credentials: await appPassword('second') })
   t.equal(reconnected.status, 200, JSON.stringify(reconnected.body))
-  const { external_id } = await sent(path, 'We are back')
-  t.same(await postsSaying('We are back'), [external_id])
+  const { external_id } = await settledReply({ db, workspace_id }, id)
+  await network.flush()
+  const expected = [{ uri: external_id, author: brand.assertDid, text: 'We are back', to: uri }]
+  t.same(await threadOf(ana, uri), expected)
   t.match((await admin.post(`${channelPath}/test`)).body, { ok: true })
   await worker.kill()
 })
