@@ -14,6 +14,7 @@ export function restClient(url: string, key: string) {
     return { status: response.status, body: text === '' ? undefined : JSON.parse(text), headers: response.headers }
   }
   return {
+    delete: (path: string) => call('DELETE', path),
     get: (path: string) => call('GET', path),
     post: (path: string, body?: unknown, headers?: Record<string, string>) => call('POST', path, body, headers),
     put: (path: string, body: unknown) => call('PUT', path, body),

@@ -21,7 +21,7 @@ export type Trap = {
   pattern: string
   /** Only on connections that sent this up before, or with it. */
   armedBy?: string
-  /** The connection breaks, or stands still; held, it keeps what is written and that its writer ends for later. */
+  /** The connection breaks, or stands still until `release`; held, it keeps what is written and that its writer ends. */
   effect: 'cut' | 'hang' | 'hold'
 }
 
@@ -105,6 +105,11 @@ export class FaultProxy {
     return new Promise(sprung => this.#traps.add({ ...trap, sprung }))
   }
 
+  /** Lets the connections go on that traps have stopped, with what was kept back. */
+  release(): void {
+    for (const pair of this.#pairs) if (pair.stopped) this.#deliver(pair)
+  }
+
   #accept(client: Socket): void {
     this.accepted += 1
     if (this.#mode.kind === 'refuse') return void client.resetAndDestroy()
@@ -184,6 +189,7 @@ export class FaultProxy {
       const at = Math.max(0, found - before)
       flow.to.write(chunk.subarray(0, at))
       flow.held = chunk.subarray(at)
+      flow.tail = text.slice(-256)
       if (trap.effect === 'cut') this.#cut(pair)
       else this.#stop(pair)
       pair.held = trap.effect === 'hold'

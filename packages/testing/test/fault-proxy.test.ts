@@ -113,6 +113,19 @@ t.test('a connection that hangs goes on where it was', async t => {
   t.equal(received(), 'one two')
 })
 
+t.test('what a trap has stopped goes on when it is released, and nothing of it is lost', async t => {
+  const { proxy, dial } = await openEcho(t)
+  const sprung = proxy.trap({ direction: 'up', pattern: 'COMMIT', effect: 'hang' })
+  const { socket, received } = dial()
+  socket.write('begin; COMMIT; select')
+  await sprung
+  t.equal(received(), '')
+  proxy.release()
+  await until('it goes on', async () => received() === 'begin; COMMIT; select')
+  socket.write('; end')
+  await until('what follows comes too', async () => received() === 'begin; COMMIT; select; end')
+})
+
 t.test('a connection is cut after so many bytes, and refused altogether', async t => {
   const { proxy, dial } = await openEcho(t)
   proxy.set({ kind: 'cut-after', direction: 'up', bytes: 4 })

@@ -23,6 +23,10 @@ const HEALED_MS = 120_000
 export const eventually = <T>(what: string, ask: () => Promise<T | undefined | null | false>): Promise<T> =>
   until(what, ask, HEALED_MS)
 
+/** A worker that reads what comes in and looks after what is undone, and one that sends. */
+export const READER = { WORKER_QUEUES: 'ingest,poll,sla,housekeeping' }
+export const SENDER = { WORKER_QUEUES: 'send' }
+
 const SIGNING_SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`
 /** For senders that do not sign. */
 export const BEARER = 'a-secret-of-the-shop-and-parley'

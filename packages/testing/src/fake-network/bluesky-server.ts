@@ -59,6 +59,11 @@ export class FakeBluesky {
     this.#account(identifier).published.set(uri, listed)
   }
 
+  /** Its author deletes a message; nobody is told. */
+  withdraw(identifier: string, uri: string): void {
+    if (!this.#account(identifier).published.delete(uri)) throw new Error(`no message ${uri}`)
+  }
+
   misbehave(identifier: string, faults: Misbehaviour[]): void {
     this.#faults.set(
       identifier,
@@ -99,6 +104,8 @@ export class FakeBluesky {
     const facts = { at: Date.now(), nsid, fault: fault?.kind ?? null, running: this.#running, paged }
     this.#record({ kind: 'call', channel: identifier, ...facts })
     if (receiver) return this.#receive(receiver, input, fault, response)
+    // Whoever is told that it was wrong, or to wait, was not heard; a 5xx may come after the work is done.
+    if (fault?.kind === 'status' && fault.status < 500) return answerBadly(fault, response, '')
     const call: Call = { nsid, account, query: url.searchParams, input, token }
     const answer = this.#answer(call, isPageFault(fault) ? fault : null)
     const json = JSON.stringify(answer.body)
@@ -166,6 +173,8 @@ export class FakeBluesky {
               .map(uri => ({ uri })),
           },
         }
+      case 'app.bsky.actor.getProfile':
+        return { status: 200, body: { did: call.query.get('actor'), handle: 'handle.invalid' } }
       default:
         return refusal(400, 'InvalidRequest')
     }

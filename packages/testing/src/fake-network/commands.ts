@@ -9,6 +9,7 @@ export type Commands = {
   addAccount: (identifier: string, password: string) => void
   publish: (identifier: string, story: StoryOptions) => void
   publishPoison: (identifier: string, uri: string, indexed_at: string, notification: Record<string, unknown>) => void
+  withdraw: (identifier: string, uri: string) => void
   /** From now on; replaces what was asked before. */
   misbehave: (identifier: string, faults: Misbehaviour[]) => void
   restore: (identifier: string) => void

@@ -12,6 +12,7 @@ const commands: Commands = {
   addAccount: (identifier, password) => bluesky.addAccount(identifier, password),
   publish: (identifier, story) => bluesky.publish(identifier, story),
   publishPoison: (...args) => bluesky.publishPoison(...args),
+  withdraw: (...args) => bluesky.withdraw(...args),
   misbehave: (identifier, faults) => bluesky.misbehave(identifier, faults),
   restore: identifier => bluesky.restore(identifier),
 }

@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 /** What goes wrong with the whole answer of a call. */
 export type AnswerFault =
-  | { kind: 'status'; status: number; retry_after?: string }
+  /** `detail` is what it says in words. */
+  | { kind: 'status'; status: number; retry_after?: string; detail?: string }
   | { kind: 'html' }
   | { kind: 'no-content' }
   /** Half of the JSON under a correct length, then the connection ends. */
@@ -55,7 +56,8 @@ export async function answerBadly(fault: AnswerFault, response: ServerResponse, 
       const headers = fault.retry_after === undefined ? {} : { 'retry-after': fault.retry_after }
       const error = fault.status === 429 ? 'RateLimitExceeded' : 'InternalServerError'
       response.writeHead(fault.status, { 'content-type': 'application/json', ...headers })
-      return void response.end(JSON.stringify({ error, message: 'made up by the test' }))
+      const { detail = 'made up by the test' } = fault
+      return void response.end(JSON.stringify({ error, message: detail, detail }))
     }
     case 'html':
       response.writeHead(200, { 'content-type': 'text/html' })

@@ -15,7 +15,15 @@ export type FakeNetwork = Remote<Commands> & {
 
 /** Starts the network that Parley is tested against, in a process of its own; it ends with the test. */
 export async function startFakeNetwork(t: Test): Promise<FakeNetwork> {
-  const names: (keyof Commands)[] = ['send', 'addAccount', 'publish', 'publishPoison', 'misbehave', 'restore']
+  const names: (keyof Commands)[] = [
+    'send',
+    'addAccount',
+    'publish',
+    'publishPoison',
+    'withdraw',
+    'misbehave',
+    'restore',
+  ]
   const { remote, url, file } = await startRemote<Commands>(t, MAIN, names)
   return { ...remote, url, record: () => readRecord(file) }
 }
