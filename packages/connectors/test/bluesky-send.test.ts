@@ -1,9 +1,10 @@
 import { connectedChannel, connectorContext } from '@parley/testing'
 import { test } from 'tap'
 import { blueskyConnector } from '../src/bluesky/index.ts'
-import { recordKey, timeOfId } from '../src/bluesky/record-key.ts'
+import { recordKey } from '../src/bluesky/record-key.ts'
 import type { ConnectorContext, OutgoingAttachment } from '../src/connector.ts'
 import { TooLate } from '../src/errors.ts'
+import { timeOfId } from '../src/time-of-id.ts'
 
 const now = new Date('2026-11-22T12:00:10.500Z')
 const service_url = 'https://pds.example'
@@ -400,7 +401,10 @@ test('a record key is a TID of the time of its id, always the same, and seldom t
   )
   t.ok(new Set(sameMoment).size >= 499)
   t.strictSame(timeOfId(idAt(now.getTime())), now)
-  for (const id of ['1', '', '019ab2c3-d4e5-4abc-9def-0123456789ab']) t.throws(() => recordKey(id), /UUIDv7/)
+  for (const id of ['1', '', '019ab2c3-d4e5-4abc-9def-0123456789ab']) {
+    t.throws(() => recordKey(id), /UUIDv7/)
+    t.throws(() => timeOfId(id), /UUIDv7/)
+  }
 })
 
 test('settings take the https address of a server', async t => {

@@ -107,8 +107,16 @@ test('a reply is POSTed with a signature that its receiver can check', async t =
       text: 'It arrives today, Ana \u{1f44b}',
       visibility: 'public',
       context: 'opaque',
+      attachments: [],
     },
   })
+})
+
+test('a reply names its files, and carries none of their bytes', async t => {
+  const file = { id: ID, media_type: 'image/png', filename: 'new.png', alt_text: 'A kettle', byte_size: 70 }
+  const attachments = [{ ...file, read: () => Promise.reject(new Error('nobody reads it here')) }]
+  const { body } = await genericConnector.prepare!(channelOf(undefined), { ...reply, attachments }, contextOf())
+  t.same(JSON.parse(body as string).data.attachments, [file])
 })
 
 test('while secrets change, a reply is signed with each of them', async t => {

@@ -8,6 +8,7 @@ import {
   VISIBILITIES,
 } from '@parley/domain'
 import { z } from 'zod'
+import { attachmentView } from './attachments.ts'
 import { externalId, id, instantOut, name, pageQuery, safeText } from './common.ts'
 
 export const inboxBody = z.strictObject({ name, sla_policy_id: id.nullable().default(null) })
@@ -106,6 +107,9 @@ export const outboxItem = z
     text: z.string(),
     visibility: z.string(),
     queued_at: instantOut,
+    attachments: z
+      .array(attachmentView)
+      .meta({ description: 'Its files; each is had from /v1/attachments/{id}/content.' }),
   })
   .meta({ id: 'OutboxItem' })
 

@@ -144,15 +144,33 @@ t.test('the requests of the page about generic channels are answered as it says'
   t.match(answers.at(-1), { state: 'sent', external_id: 'answer-1' })
 })
 
-t.test('the body of a reply is the one that the page shows', async t => {
-  const [, json = ''] = /```json\n([\s\S]*?)```/.exec(read('generic.md')) ?? []
-  const shown = JSON.parse(json)
-  const { message_id, thread_id: thread_key, in_reply_to: external_id, text, visibility } = shown.data
+/** The JSON that a page shows by itself. */
+const shownBy = (page: string) =>
+  [...read(page).matchAll(/```json\n([\s\S]*?)```/g)].map(([, json]) => JSON.parse(json!))
+
+t.test('the bodies of a reply and of an action are those that the page shows', async t => {
+  const [shown, shownAction] = shownBy('generic.md')
+  const { message_id, thread_id: thread_key, in_reply_to: external_id, text, visibility, attachments } = shown.data
   const now = new Date(shown.timestamp)
   const in_reply_to = { external_id, reply_context: null, visibility, from_us: false }
-  const reply = { message_id, text, visibility, thread_key, queued_at: now, in_reply_to, attachments: [] }
-  const { prepare } = connectorFor('generic')
+  const files = attachments.map((file: Json) => ({ ...file, read: () => Promise.reject() }))
+  const reply = { message_id, text, visibility, thread_key, queued_at: now, in_reply_to, attachments: files }
+  const { prepare, act } = connectorFor('generic')
   const prepared = await prepare!(connectedChannel(), reply, connectorContext({ now: () => now }))
   t.match(JSON.parse(prepared.body as string), shown)
   t.equal(prepared.webhook_id, message_id)
+
+  const { action_id, verb, external_id: target_id } = shownAction.data
+  const bodies: string[] = []
+  const fetch = async (_url: unknown, init?: RequestInit) => {
+    bodies.push(String(init!.body))
+    return new Response(null, { status: 204 })
+  }
+  const settings = { action_url: 'https://shop.example.com/actions', actions: [verb] }
+  const channel = connectedChannel({ settings, credentials: { signing_secrets: [SIGNING_SECRET] } })
+  const target = { ...in_reply_to, external_id: target_id }
+  const action = { action_id, verb, target, text: null }
+  const done = await act!(channel, action, connectorContext({ fetch: fetch as typeof globalThis.fetch }))
+  t.equal(done.outcome, 'sent', 'a 204 is enough')
+  t.same(JSON.parse(bodies[0]!), shownAction)
 })

@@ -85,7 +85,7 @@ t.test('no transaction is open while the network is asked', async t => {
   t.same(open, [[]])
 })
 
-t.test('a generic channel tells how it is believed, and whether its reply_url answers', async t => {
+t.test('a generic channel tells how it is believed, and whether its addresses answer', async t => {
   const pulled = await addChannel(api)
   t.match((await tryOut(pulled)).body, { ok: true, checks: [{ name: 'events' }, { name: 'outbox' }] })
   const settings = { reply_url: `${server}/replies` }
@@ -102,6 +102,20 @@ t.test('a generic channel tells how it is believed, and whether its reply_url an
   )
   delete network['/replies']
   t.same(failed(await tryOut(pushed.body)), ['reply_url'])
+  const actions = { action_url: `${server}/actions`, actions: ['hide'] }
+  await api.call('PATCH', `/v1/channels/${pulled.id}`, { settings: actions })
+  network['/actions'] = () => new Response(null, { status: 404 })
+  t.match((await tryOut(pulled)).body, {
+    ok: true,
+    checks: [
+      { name: 'events' },
+      { name: 'outbox' },
+      { name: 'signing', detail: 'Actions are signed' },
+      { name: 'action_url', detail: /404/ },
+    ],
+  })
+  delete network['/actions']
+  t.same(failed(await tryOut(pulled)), ['action_url'])
 })
 
 t.test("a generic channel's settings are an admin's to change, as a whole and as strictly as at first", async t => {

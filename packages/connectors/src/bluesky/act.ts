@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import type { ActionOutcome, ConnectedChannel, ConnectorContext, OutgoingAction } from '../connector.ts'
 import { ChannelAuthError, SendRefused } from '../errors.ts'
+import { timeOfId } from '../time-of-id.ts'
 import { LIKE_COLLECTION, POST_COLLECTION, parsePostUri, parseUri } from './at-uri.ts'
 import { XrpcFailure } from './errors.ts'
 import { acceptedAt, refusalOf, rejected, retry, unknown } from './outcomes.ts'
-import { recordKey, timeOfId } from './record-key.ts'
+import { recordKey } from './record-key.ts'
 import { type BlueskySession, openSession } from './session.ts'
 import { bodyOf, type XrpcAnswer, type XrpcCall } from './xrpc.ts'
 

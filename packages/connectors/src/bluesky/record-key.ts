@@ -25,11 +25,6 @@ export function recordKey(id: string): string {
   return text
 }
 
-/** When the id was made. */
-export function timeOfId(id: string): Date {
-  return new Date(Number(partsOf(id).ms))
-}
-
 function partsOf(id: string): { ms: bigint; random: bigint } {
   const [, high, low, variant, node] = UUID_V7.exec(id) ?? []
   if (!high || !low || !variant || !node) throw new Error('A record key can be made of a UUIDv7 only')

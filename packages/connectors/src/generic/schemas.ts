@@ -1,23 +1,47 @@
-import { MESSAGE_KINDS, VISIBILITIES } from '@parley/domain'
+import { ACTION_VERBS, MESSAGE_KINDS, VISIBILITIES } from '@parley/domain'
 import { z } from 'zod'
 import { storable } from '../text/storable.ts'
 import { isSecret } from './signature.ts'
 
 const MIN_BEARER_LENGTH = 24
 
-export const genericSettings = z.strictObject({
-  reply_url: z
-    .url({ protocol: /^https?$/ })
-    .max(2048)
-    .optional()
-    .describe('Where replies are POSTed, signed; without it they wait in the outbox.'),
-  reply_window_seconds: z
-    .int()
-    .min(60)
-    .max(31_536_000)
-    .optional()
-    .describe('For how long after a message the network behind it takes an answer; without it, for ever.'),
-})
+const MEDIA_TYPE = /^(\*\/\*|[a-z]+\/(\*|[a-z0-9][a-z0-9.+-]*))$/
+const url = z.url({ protocol: /^https?$/ }).max(2048)
+
+const attachmentLimits = z
+  .strictObject({
+    max_count: z.int().min(1).max(20),
+    max_bytes: z
+      .int()
+      .min(1)
+      .max(2 ** 31 - 1),
+    media_types: z
+      .array(z.string().max(255).regex(MEDIA_TYPE, 'must be such as image/png, image/* or */*'))
+      .min(1)
+      .max(50),
+  })
+  .describe('Which files replies may carry: how many, the bytes of each, and their media types; without it, none.')
+
+export const genericSettings = z
+  .strictObject({
+    reply_url: url.optional().describe('Where replies are POSTed, signed; without it they wait in the outbox.'),
+    reply_window_seconds: z
+      .int()
+      .min(60)
+      .max(31_536_000)
+      .optional()
+      .describe('For how long after a message the network behind it takes an answer; without it, for ever.'),
+    attachments: attachmentLimits.optional(),
+    action_url: url.optional().describe('Where actions are POSTed, signed.'),
+    actions: z
+      .array(z.enum(ACTION_VERBS))
+      .min(1)
+      .refine(verbs => new Set(verbs).size === verbs.length, 'must name each verb once')
+      .optional()
+      .describe('What the action_url can do to a message; nothing else is asked of it.'),
+  })
+  .refine(({ action_url, actions }) => !action_url === !actions, 'needs action_url and actions together')
+export type GenericSettings = z.infer<typeof genericSettings>
 
 const signing_secrets = z
   .array(z.string().refine(isSecret, 'must be whsec_ and base64 of 24 to 64 random bytes'))

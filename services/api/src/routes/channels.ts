@@ -33,7 +33,7 @@ import { connectChannel } from '../connect-channel.ts'
 import { getChannel } from '../get-channel.ts'
 import { page, pageById } from '../paging.ts'
 import { applyEffect } from '../plugins/effects.ts'
-import { withItsAttachments } from '../with-attachments.ts'
+import { withAttachments, withItsAttachments } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 const byMessage = z.object({ occurred_at: z.iso.datetime().transform(text => new Date(text)), id: z.string() })
@@ -208,7 +208,8 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
         const found = await page(cursors, request, position, next =>
           listQueuedReplies(trx, request.params.id, next, now()),
         )
-        const data = found.data.map(row => ({
+        const rows = await withAttachments(trx, found.data)
+        const data = rows.map(row => ({
           message_id: row.id,
           conversation_id: row.conversation_id,
           thread_id: row.thread_key,
@@ -217,6 +218,7 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
           text: row.body,
           visibility: row.visibility,
           queued_at: row.occurred_at,
+          attachments: row.attachments,
         }))
         return { ...found, data }
       }),
