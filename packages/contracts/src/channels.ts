@@ -63,7 +63,11 @@ export const channelView = z
     status_reason: z.string().nullable(),
     settings: z.unknown(),
     poll_seconds: z.int(),
-    resume_at: instantOut.nullable(),
+    resume_at: instantOut.nullable().meta({ description: 'Until then its network is asked nothing: it said so.' }),
+    send_resume_at: instantOut.nullable().meta({
+      description:
+        'Until then replies wait: the network takes no more, or did not answer. Comments are read meanwhile.',
+    }),
     old_reply_seconds: z.int().meta({
       description: 'A reply that waited longer than this while the channel could not send is told when it goes on.',
     }),

@@ -46,8 +46,8 @@ await scenario(
       const fault = { kind: 'status', status: 429, retry_after: String(wait) } as const
       await world.network.misbehave(name, [{ nsid, fault, times: 1 }])
       const first = await answer(world, channel, conversations[0]!, `${name} first`)
-      const resume_at = await eventually(`${name} waits`, async () => (await world.channelNow(channel)).send_resume_at)
-      windows.push({ name, from: Date.now(), until: resume_at.getTime() })
+      const resume_at = await eventually(`${name} waits`, async () => (await readChannel(world, id)).send_resume_at)
+      windows.push({ name, from: Date.now(), until: Date.parse(resume_at) })
       const { body } = await world.admin.get(`/v1/conversations/${conversations[0]}/messages`)
       const shown = body.data.find((message: { id: string }) => message.id === first.id)
       t.equal(shown.state, 'queued')
