@@ -110,6 +110,7 @@ await scenario(
     await world.network.misbehave('shop', [{ nsid: 'reply', fault: slow }])
     await world.network.misbehave('brand', [{ nsid: PUT_RECORD, fault: slow }])
     const late = world.openWorker(SENDER)
+    await called(world, 'brand', PUT_RECORD)
     const waiting = [
       await answer(world, shop, shops[1]!, 'shop waiting'),
       await answer(world, brand, brands[1]!, 'brand waiting'),
