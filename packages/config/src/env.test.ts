@@ -22,6 +22,7 @@ test('without any variable everything that has a default has it', async t => {
     HOST: '127.0.0.1',
     PARLEY_DATA_DIR: '.parley',
     PARLEY_ALLOW_PRIVATE_TARGETS: [],
+    PARLEY_TRUSTED_PROXIES: [],
     PARLEY_LEDGER_DAYS: 30,
     PARLEY_MAX_ATTACHMENT_BYTES: 26_214_400,
     PARLEY_S3_REGION: 'us-east-1',

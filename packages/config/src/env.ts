@@ -53,6 +53,7 @@ const environment = z.object({
   PARLEY_DATA_DIR: z.string().min(1).default('.parley'),
   PARLEY_ADMIN_KEY: adminKey.optional(),
   PARLEY_ALLOW_PRIVATE_TARGETS: commaSeparated.pipe(z.array(cidr)).default([]),
+  PARLEY_TRUSTED_PROXIES: commaSeparated.pipe(z.array(cidr)).default([]),
   PARLEY_LEDGER_DAYS: wholeNumber(3_650)
     .refine(days => days >= 1, 'must be at least 1')
     .default(30),

@@ -12,9 +12,14 @@ import { attachmentView } from './attachments.ts'
 import { externalId, id, instantOut, name, pageQuery, safeText } from './common.ts'
 
 export const inboxBody = z.strictObject({ name, sla_policy_id: id.nullable().default(null) })
-export const inboxPatch = z.strictObject({ name: name.optional(), sla_policy_id: id.nullable().optional() })
+export const inboxPatch = z.strictObject({
+  name: name.optional(),
+  sla_policy_id: id.nullable().optional(),
+  /** Who sees it: everybody, or its members and administrators. */
+  open_to_all: z.boolean().optional(),
+})
 export const inboxView = z
-  .object({ id, name: z.string(), sla_policy_id: id.nullable(), created_at: instantOut })
+  .object({ id, name: z.string(), sla_policy_id: id.nullable(), open_to_all: z.boolean(), created_at: instantOut })
   .meta({ id: 'Inbox' })
 
 /** How often a network is asked what is new, where it is asked at all. */

@@ -52,6 +52,8 @@ export function unfinishedText(maxBytes: number) {
 
 export const name = safeText(200)
 
+export const email = z.email().max(254)
+
 /** A network's id as an integration tells it: kept to the letter, so only what Postgres would change is refused. */
 export const externalId = z
   .string()

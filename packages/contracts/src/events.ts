@@ -61,8 +61,69 @@ export const EVENT_TYPES = [
   'event.parked',
   'event.retried',
   'event.discarded',
+  'inbox.created',
+  'inbox.updated',
+  'inbox.deleted',
+  'inbox.member_added',
+  'inbox.member_removed',
+  'team.created',
+  'team.updated',
+  'team.deleted',
+  'team.member_added',
+  'team.member_removed',
+  'user.created',
+  'user.updated',
+  'user.disabled',
+  'user.enabled',
+  'user.availability_changed',
+  'user.password_changed',
+  'user.totp_enabled',
+  'user.totp_disabled',
+  'api_key.created',
+  'api_key.rotated',
+  'api_key.revoked',
+  'session.created',
+  'session.revoked',
+  'login.failed',
+  'invitation.created',
+  'invitation.revoked',
+  'invitation.accepted',
+  'password_reset.created',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
+
+/** How people get in is told to administrators alone. */
+export const ADMIN_EVENT_TYPES = [
+  'user.password_changed',
+  'user.totp_enabled',
+  'user.totp_disabled',
+  'api_key.created',
+  'api_key.rotated',
+  'api_key.revoked',
+  'session.created',
+  'session.revoked',
+  'login.failed',
+  'invitation.created',
+  'invitation.revoked',
+  'invitation.accepted',
+  'password_reset.created',
+] as const satisfies EventType[]
+
+/** What belongs to no inbox and concerns everybody. Any other event that belongs to no inbox is for those who see all. */
+export const WORKSPACE_EVENT_TYPES = [
+  'tag.created',
+  'tag.updated',
+  'team.created',
+  'team.updated',
+  'team.deleted',
+  'team.member_added',
+  'team.member_removed',
+  'user.created',
+  'user.updated',
+  'user.disabled',
+  'user.enabled',
+  'user.availability_changed',
+] as const satisfies EventType[]
 
 /** One change. `cursor` is its place in the log: pass it as `after` or `Last-Event-ID` to go on from here. */
 export const eventView = z

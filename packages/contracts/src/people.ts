@@ -1,48 +1,40 @@
-import { ROLES } from '@parley/domain'
+import { AVAILABILITIES, ROLES, USER_STATUSES } from '@parley/domain'
 import { z } from 'zod'
-import { id, instantIn, instantOut, name } from './common.ts'
+import { email, id, instantOut, name } from './common.ts'
 
 const role = z.enum(ROLES)
 
 export const userBody = z.strictObject({
   name,
-  email: z.email().max(254).nullable().default(null),
+  email: email.nullable().default(null),
   role,
 })
 
 export const userView = z
-  .object({ id, name: z.string(), email: z.string().nullable(), role, created_at: instantOut })
-  .meta({ id: 'User' })
-
-export const apiKeyBody = z.strictObject({
-  name,
-  role,
-  /** The person this key acts as; without it the key is an integration. */
-  user_id: id.nullable().default(null),
-  expires_at: instantIn.nullable().default(null),
-})
-
-export const apiKeyView = z
   .object({
     id,
     name: z.string(),
+    email: z.string().nullable(),
     role,
-    user_id: id.nullable(),
-    key_hint: z.string(),
+    status: z.enum(USER_STATUSES),
+    languages: z.array(z.string()),
+    skills: z.array(z.string()),
+    capacity: z.int().nullable(),
+    availability: z.enum(AVAILABILITIES),
+    out_of_office_until: instantOut.nullable(),
     created_at: instantOut,
-    expires_at: instantOut.nullable(),
-    revoked_at: instantOut.nullable(),
   })
-  .meta({ id: 'ApiKey' })
-
-/** `key` is shown here and never again. */
-export const apiKeyCreatedView = apiKeyView.extend({ key: z.string() }).meta({ id: 'ApiKeyCreated' })
+  .meta({ id: 'User' })
 
 export const meView = z
   .object({
     workspace: z.object({ id, name: z.string() }),
     role,
     user: userView.nullable(),
-    api_key_id: id,
+    /** What the call was made with: one of the two. */
+    api_key_id: id.nullable(),
+    session_id: id.nullable(),
+    /** The inboxes that can be seen; null: all. */
+    inbox_ids: z.array(id).nullable(),
   })
   .meta({ id: 'Me' })

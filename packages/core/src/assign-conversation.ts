@@ -1,12 +1,12 @@
 import {
   appendEvents,
   type Conversation,
-  findUser,
   insertAssignment,
   lockConversation,
   newId,
   type Trx,
   updateConversation,
+  worksIn,
 } from '@parley/db'
 import { type Actor, DomainError, NotFound } from '@parley/domain'
 
@@ -14,7 +14,8 @@ import { type Actor, DomainError, NotFound } from '@parley/domain'
  * Hands a conversation over, if its owner is still the one the caller saw. Giving it to its present owner changes
  * nothing.
  * @param from the owner the caller saw; null: nobody
- * @throws NotFound, or DomainError `already_assigned` naming the present owner
+ * @throws NotFound, or DomainError `already_assigned` naming the present owner, `validation_failed` for a new one who is
+ *   disabled, not of this workspace, or does not see the inbox
  */
 export async function assignConversation(
   trx: Trx,
@@ -30,8 +31,8 @@ export async function assignConversation(
   if (assignee_id !== owners.from) {
     throw new DomainError('already_assigned', 'Somebody else owns this conversation by now.', { assignee_id })
   }
-  if (owners.to && !(await findUser(trx, owners.to))) {
-    throw new DomainError('validation_failed', 'assignee_id names no user of this workspace.')
+  if (owners.to && !(await worksIn(trx, owners.to, conversation.inbox_id))) {
+    throw new DomainError('validation_failed', 'assignee_id names nobody who works in this inbox.')
   }
   await insertAssignment(trx, {
     id: newId(now),

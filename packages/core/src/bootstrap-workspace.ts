@@ -1,13 +1,14 @@
 import {
   anyWorkspaceExists,
   type Database,
-  hashApiKey,
+  hashToken,
   insertApiKey,
   insertInbox,
   insertUser,
   insertWorkspace,
   newId,
 } from '@parley/db'
+import { keyHint } from './people/change-api-key.ts'
 
 /**
  * Creates the first workspace, with an inbox and an administrator whom `adminKey` acts as. Does nothing when there is
@@ -30,7 +31,7 @@ export async function bootstrapWorkspace(
       name: 'First admin key',
       role: 'admin',
       user_id: ids.user,
-      key_hash: hashApiKey(adminKey),
+      key_hash: hashToken(adminKey),
       key_hint: keyHint(adminKey),
       created_at: now,
       expires_at: null,
@@ -38,9 +39,4 @@ export async function bootstrapWorkspace(
     })
   })
   return { workspace_id: ids.workspace, inbox_id: ids.inbox }
-}
-
-/** Enough of a key to tell it from others in a list, not enough to guess it. */
-export function keyHint(key: string): string {
-  return `…${key.slice(-4)}`
 }

@@ -1,5 +1,5 @@
-import { type Database, findFirstAdmin, hashApiKey, insertApiKey, listWorkspaceIds, newId } from '@parley/db'
-import { keyHint } from './bootstrap-workspace.ts'
+import { type Database, findFirstAdmin, hashToken, insertApiKey, listWorkspaceIds, newId } from '@parley/db'
+import { keyHint } from './people/change-api-key.ts'
 
 /**
  * Adds another key for the first administrator of the first workspace: for whoever runs the server and has lost
@@ -15,7 +15,7 @@ export async function createAdminKey(db: Database, key: string, now: Date): Prom
       name: 'Admin key made on the server',
       role: 'admin',
       user_id: admin?.id ?? null,
-      key_hash: hashApiKey(key),
+      key_hash: hashToken(key),
       key_hint: keyHint(key),
       created_at: now,
       expires_at: null,

@@ -2,6 +2,8 @@ import { appendEvents, findInbox, insertSavedReply, newId, type SavedReply, type
 import { DomainError, type Member, searchKey } from '@parley/domain'
 import { checkTemplate } from './reply-template.ts'
 
+export const UNKNOWN_INBOX = 'inbox_id names no inbox of this workspace.'
+
 export type SavedReplyContent = {
   name: string
   shortcut: string | null
@@ -45,7 +47,7 @@ export async function refuseUnusable(trx: Trx, { body, inbox_id, shortcut }: Sav
     throw new DomainError('validation_failed', 'The shortcut has no character that can be compared.')
   }
   if (inbox_id && !(await findInbox(trx, inbox_id))) {
-    throw new DomainError('validation_failed', 'inbox_id names no inbox of this workspace.')
+    throw new DomainError('validation_failed', UNKNOWN_INBOX)
   }
 }
 

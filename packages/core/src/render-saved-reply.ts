@@ -14,6 +14,8 @@ import {
 import { DomainError, firstName, NotFound, plainValue, type ReplyValues, type ReplyVariable } from '@parley/domain'
 import { renderTemplate } from './reply-template.ts'
 
+export const UNKNOWN_CONVERSATION = 'conversation_id names no conversation of this workspace.'
+
 /** What is about to be answered, and by whom; `user_id` null: by an integration. */
 export type Occasion = { conversation_id: string; in_reply_to?: string | undefined; user_id: string | null }
 
@@ -38,7 +40,7 @@ export async function renderSavedReply(
 async function readValues(trx: Trx, { conversation_id, in_reply_to, user_id }: Occasion): Promise<ReplyValues> {
   const conversation = await findConversation(trx, conversation_id)
   if (!conversation) {
-    throw new DomainError('validation_failed', 'conversation_id names no conversation of this workspace.')
+    throw new DomainError('validation_failed', UNKNOWN_CONVERSATION)
   }
   const answered = in_reply_to
     ? await findMessage(trx, in_reply_to)

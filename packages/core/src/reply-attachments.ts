@@ -1,6 +1,8 @@
 import { type Attachment, lockUnusedAttachments, type Trx } from '@parley/db'
 import { type AttachmentLimits, DomainError } from '@parley/domain'
 
+export const UNKNOWN_UPLOADS = 'attachment_ids must name uploads of this workspace that no reply has yet, each once.'
+
 /**
  * Locks the uploads a reply is to carry, in its order.
  * @throws DomainError `validation_failed` for what is no unused upload, `reply_refused` for what the network does not take
@@ -9,8 +11,7 @@ export async function lockForReply(trx: Trx, ids: string[], limits: AttachmentLi
   if (ids.length === 0) return []
   const files = await lockUnusedAttachments(trx, ids)
   if (files.length < ids.length) {
-    const detail = 'attachment_ids must name uploads of this workspace that no reply has yet, each once.'
-    throw new DomainError('validation_failed', detail)
+    throw new DomainError('validation_failed', UNKNOWN_UPLOADS)
   }
   if (!limits) throw refused('Replies on this channel carry no files.')
   if (files.length > limits.max_count)

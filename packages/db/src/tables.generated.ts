@@ -27,8 +27,10 @@ export interface ApiKeys {
   created_at: Timestamp;
   expires_at: Timestamp | null;
   id: string;
+  inbox_ids: string[] | null;
   key_hash: Buffer;
   key_hint: string;
+  last_used_at: Timestamp | null;
   name: string;
   revoked_at: Timestamp | null;
   role: import('@parley/domain').Role;
@@ -312,7 +314,47 @@ export interface Inboxes {
   created_at: Timestamp;
   id: string;
   name: string;
+  open_to_all: Generated<boolean>;
   sla_policy_id: string | null;
+  workspace_id: Generated<string>;
+}
+
+export interface InboxMembers {
+  added_at: Timestamp;
+  inbox_id: string;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
+export interface InboxTeams {
+  added_at: Timestamp;
+  inbox_id: string;
+  team_id: string;
+  workspace_id: Generated<string>;
+}
+
+export interface Invitations {
+  accepted_at: Timestamp | null;
+  created_at: Timestamp;
+  email: string;
+  expires_at: Timestamp;
+  id: string;
+  inbox_ids: Generated<string[]>;
+  invited_by_id: string;
+  invited_by_type: import('@parley/domain').MemberType;
+  revoked_at: Timestamp | null;
+  role: import('@parley/domain').Role;
+  team_ids: Generated<string[]>;
+  token_hash: Buffer;
+  user_id: string | null;
+  workspace_id: Generated<string>;
+}
+
+export interface LoginAttempts {
+  blocked_until: Timestamp | null;
+  failures: number;
+  key: Buffer;
+  last_at: Timestamp;
   workspace_id: Generated<string>;
 }
 
@@ -396,6 +438,23 @@ export interface MessageVersions {
   workspace_id: Generated<string>;
 }
 
+export interface PasswordResets {
+  created_at: Timestamp;
+  expires_at: Timestamp;
+  id: string;
+  token_hash: Buffer;
+  used_at: Timestamp | null;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
+export interface RecoveryCodes {
+  code_hash: Buffer;
+  used_at: Timestamp | null;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
 export interface ReplyTokens {
   conversation_id: string;
   created_at: Timestamp;
@@ -443,6 +502,20 @@ export interface SendEpochs {
   began_at: Generated<Timestamp>;
   epoch: number;
   origin: string;
+  workspace_id: Generated<string>;
+}
+
+export interface Sessions {
+  created_at: Timestamp;
+  epoch: number;
+  expires_at: Timestamp;
+  id: string;
+  idle_seconds: number;
+  last_seen_at: Timestamp;
+  revoked_at: Timestamp | null;
+  token_hash: Buffer;
+  user_agent: string | null;
+  user_id: string;
   workspace_id: Generated<string>;
 }
 
@@ -501,12 +574,39 @@ export interface Tags {
   workspace_id: Generated<string>;
 }
 
+export interface TeamMembers {
+  added_at: Timestamp;
+  team_id: string;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
+export interface Teams {
+  created_at: Timestamp;
+  id: string;
+  name: string;
+  workspace_id: Generated<string>;
+}
+
 export interface Users {
+  availability: Generated<import('@parley/domain').Availability>;
+  capacity: number | null;
   created_at: Timestamp;
   email: string | null;
   id: string;
+  languages: Generated<string[]>;
   name: string;
+  out_of_office_until: Timestamp | null;
+  password_changed_at: Timestamp | null;
+  password_hash: string | null;
   role: import('@parley/domain').Role;
+  session_epoch: Generated<number>;
+  skills: Generated<string[]>;
+  status: Generated<import('@parley/domain').UserStatus>;
+  totp_confirmed_at: Timestamp | null;
+  totp_last_step: number | null;
+  totp_pending_sealed: Buffer | null;
+  totp_sealed: Buffer | null;
   workspace_id: Generated<string>;
 }
 
@@ -569,19 +669,28 @@ export interface DB {
   inbound_duplicates: InboundDuplicates;
   inbound_events: InboundEvents;
   inbound_payloads: InboundPayloads;
+  inbox_members: InboxMembers;
+  inbox_teams: InboxTeams;
   inboxes: Inboxes;
+  invitations: Invitations;
+  login_attempts: LoginAttempts;
   message_actions: MessageActions;
   message_tombstones: MessageTombstones;
   message_versions: MessageVersions;
   messages: Messages;
+  password_resets: PasswordResets;
+  recovery_codes: RecoveryCodes;
   reply_tokens: ReplyTokens;
   saved_replies: SavedReplies;
   send_attempts: SendAttempts;
   send_epochs: SendEpochs;
+  sessions: Sessions;
   sla_clocks: SlaClocks;
   sla_policies: SlaPolicies;
   sla_policy_versions: SlaPolicyVersions;
   tags: Tags;
+  team_members: TeamMembers;
+  teams: Teams;
   users: Users;
   views: Views;
   waits: Waits;

@@ -70,6 +70,7 @@ const VALUES: Record<string, () => unknown> = {
   boolean: () => false,
   bytea: () => randomBytes(32),
   'text[]': () => [],
+  'uuid[]': () => [],
   json: () => '{}',
   jsonb: () => '{}',
   'timestamp(3) with time zone': () => AT,

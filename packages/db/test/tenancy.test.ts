@@ -152,7 +152,15 @@ t.test('the two roles own no table, cannot log in, and are above no rule', async
     union all select proname from pg_proc where proowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')
     union all select nspname from pg_namespace where nspowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')
     order by 1`)
-  t.same(owned, [{ name: 'authenticate_api_key' }, { name: 'oldest_pending_event' }], 'but what runs as the system')
+  const asSystem = [
+    ...['authenticate_api_key', 'authenticate_session', 'find_invitation', 'find_logins', 'find_password_reset'],
+    'oldest_pending_event',
+  ]
+  t.same(
+    owned,
+    asSystem.map(name => ({ name })),
+    'but what runs as the system',
+  )
   for (const role of ['parley_app', 'parley_system']) {
     const rights = await ask(
       `select has_schema_privilege($1, 'public', 'create') as create,
@@ -176,15 +184,26 @@ t.test('what runs with the rights of another role is known, and who may call it'
   const settings = ['search_path=public']
   const asSystem = { runs_as: 'parley_system', settings, anybody: false, app: false, system: true }
   const asOwner = { ...asSystem, runs_as: 'the owner' }
-  const key = 'TABLE(workspace_id uuid, id uuid, role text, user_id uuid)'
+  const caller =
+    'TABLE(workspace_id uuid, id uuid, role text, user_id uuid, inbox_ids uuid[], last_used_at timestamp with time zone)'
+  const found = 'TABLE(workspace_id uuid, id uuid)'
   t.same(functions, [
-    { name: 'authenticate_api_key', gives: key, ...asSystem },
+    { name: 'authenticate_api_key', gives: caller, ...asSystem },
+    { name: 'authenticate_session', gives: caller, ...asSystem },
     { name: 'drop_payload_partitions', gives: 'integer', ...asOwner },
     { name: 'ensure_payload_partitions', gives: 'integer', ...asOwner },
+    { name: 'find_invitation', gives: found, ...asSystem },
+    { name: 'find_logins', gives: 'TABLE(workspace_id uuid, user_id uuid, workspace_name text)', ...asSystem },
+    { name: 'find_password_reset', gives: found, ...asSystem },
     { name: 'oldest_pending_event', gives: 'uuid', ...asSystem },
   ])
   const calls = [
     'select authenticate_api_key(null, now())',
+    'select authenticate_session(null, now())',
+    `select find_logins('x')`,
+    'select find_invitation(null)',
+    'select find_password_reset(null)',
+    'select inboxes_of(null, null, null, null)',
     'select oldest_pending_event()',
     'select ensure_payload_partitions(current_date, 1)',
     'select drop_payload_partitions(now())',
@@ -208,16 +227,24 @@ t.test('the system role writes nothing and reads the granted columns alone', asy
     from information_schema.column_privileges where grantee = 'parley_system' and privilege_type = 'SELECT'
     group by table_name order by table_name`)
   t.same(Object.fromEntries(granted.map(({ table_name, columns }) => [table_name, columns])), {
-    api_keys: 'expires_at, id, key_hash, revoked_at, role, user_id, workspace_id',
+    api_keys: 'expires_at, id, inbox_ids, key_hash, last_used_at, revoked_at, role, user_id, workspace_id',
     attachments: 'channel_id, next_attempt_at, workspace_id',
     channel_listeners: 'channel_id, lease_until, retry_at, workspace_id',
     channels: 'id, kind, next_poll_at, status, workspace_id',
     conversations: 'id, snoozed_until, workspace_id',
     inbound_events: 'channel_id, id, lane, received_at, state, workspace_id',
+    inbox_members: 'inbox_id, user_id, workspace_id',
+    inbox_teams: 'inbox_id, team_id, workspace_id',
+    inboxes: 'id, open_to_all, workspace_id',
+    invitations: 'id, token_hash, workspace_id',
     message_actions: 'id, message_id, next_attempt_at, workspace_id',
     messages: 'id, next_attempt_at, workspace_id',
+    password_resets: 'id, token_hash, workspace_id',
+    sessions: 'epoch, expires_at, id, idle_seconds, last_seen_at, revoked_at, token_hash, user_id, workspace_id',
     sla_clocks: 'breached_at, due_at, state, workspace_id',
-    workspaces: 'id',
+    team_members: 'team_id, user_id, workspace_id',
+    users: 'email, id, role, session_epoch, status, workspace_id',
+    workspaces: 'id, name',
   })
   for (const table of tables) {
     const row = await someRow(root, table, A)

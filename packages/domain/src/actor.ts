@@ -13,3 +13,8 @@ export const SYSTEM: Actor = { type: 'system', id: null }
 export const MEMBER_TYPES = ['user', 'api_key'] as const
 export type MemberType = (typeof MEMBER_TYPES)[number]
 export type Member = { type: MemberType; id: string }
+
+const RANK: Record<Role, number> = { agent: 1, lead: 2, admin: 3 }
+
+/** Whether a role may do what is open from another one upwards. */
+export const atLeast = (role: Role, needed: Role): boolean => RANK[role] >= RANK[needed]

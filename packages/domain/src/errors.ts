@@ -37,6 +37,9 @@ export type DomainErrorCode =
   | 'payload_too_large'
   | 'forbidden'
   | 'unauthenticated'
+  | 'second_factor_required'
+  | 'too_many_attempts'
+  | 'too_busy'
 
 /** Absent here means absent or another workspace's: the caller cannot tell which. */
 export class NotFound extends DomainError {

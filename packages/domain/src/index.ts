@@ -6,7 +6,9 @@ export * from './channel-health.ts'
 export * from './conversation.ts'
 export * from './errors.ts'
 export * from './message.ts'
+export * from './person.ts'
 export * from './saved-reply.ts'
+export * from './sign-in.ts'
 export {
   type Calendar,
   CalendarError,

@@ -20,6 +20,8 @@ const WORDS = {
   'drafts.updated_by_type': 'MemberType',
   'drafts.visibility': 'Visibility | null',
   'events.actor_type': 'ActorType',
+  'invitations.invited_by_type': 'MemberType',
+  'invitations.role': 'Role',
   'message_actions.state': 'SendState',
   'message_actions.verb': 'ActionVerb',
   'messages.author_type': 'AuthorType',
@@ -30,12 +32,21 @@ const WORDS = {
   'saved_replies.updated_by_type': 'MemberType',
   'sla_clocks.metric': 'SlaMetric',
   'sla_clocks.state': 'ClockState',
+  'users.availability': 'Availability',
   'users.role': 'Role',
+  'users.status': 'UserStatus',
   'views.scope': 'ViewScope',
   'views.sort': 'ConversationSort',
 }
 
-const WITH_DEFAULT = new Set(['backfills.state', 'conversations.priority', 'conversations.status', 'sla_clocks.state'])
+const WITH_DEFAULT = new Set([
+  'backfills.state',
+  'conversations.priority',
+  'conversations.status',
+  'sla_clocks.state',
+  'users.availability',
+  'users.status',
+])
 
 /**
  * Writes the types of a migrated database's tables, as TypeScript (by kysely-codegen) and as PostgreSQL names them; with

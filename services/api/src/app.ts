@@ -1,5 +1,6 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
+import { atLeast, ROLES } from '@parley/domain'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import {
   jsonSchemaTransform,
@@ -16,6 +17,7 @@ import { errorsPlugin, frameworkProblem } from './plugins/errors.ts'
 import { inputPlugin } from './plugins/input.ts'
 import { sendProblem } from './plugins/problem.ts'
 import { SECURITY_HEADERS } from './plugins/security-headers.ts'
+import { apiKeyRoutes } from './routes/api-keys.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
 import { backfillRoutes } from './routes/backfills.ts'
 import { channelHealthRoutes } from './routes/channel-health.ts'
@@ -25,15 +27,20 @@ import { conversationRoutes } from './routes/conversations.ts'
 import { draftRoutes } from './routes/drafts.ts'
 import { eventRoutes } from './routes/events.ts'
 import { inboundWebhookRoutes } from './routes/inbound-webhooks.ts'
+import { inboxRoutes } from './routes/inboxes.ts'
 import { messageActionRoutes } from './routes/message-actions.ts'
 import { operationRoutes } from './routes/operation.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { replyRoutes } from './routes/replies.ts'
 import { savedReplyRoutes } from './routes/saved-replies.ts'
+import { secondFactorRoutes } from './routes/second-factor.ts'
+import { sessionRoutes } from './routes/sessions.ts'
 import { slaRoutes } from './routes/sla.ts'
 import { tagRoutes } from './routes/tags.ts'
+import { teamRoutes } from './routes/teams.ts'
 import { viewRoutes } from './routes/views.ts'
+import { SESSION_COOKIE } from './session-cookie.ts'
 
 /** The whole API, not yet listening. Closing it closes nothing of `ctx`. */
 export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
@@ -43,6 +50,8 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }),
     // Never the caller's: a request id from outside could be anything.
     genReqId: () => v4(),
+    // Whose word is taken for where a request comes from; nobody's, unless they are named.
+    trustProxy: ctx.config.PARLEY_TRUSTED_PROXIES.length > 0 ? ctx.config.PARLEY_TRUSTED_PROXIES : false,
     bodyLimit: 1024 * 1024,
     // As long as the largest upload may take; headers have no reason to be slow.
     requestTimeout: 120_000,
@@ -90,7 +99,8 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelHealthRoutes,
     ],
     ...[tagRoutes, viewRoutes],
-    ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
+    ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
+    ...[inboxRoutes, teamRoutes, peopleRoutes, apiKeyRoutes, sessionRoutes, secondFactorRoutes],
   ]
   for (const routes of versioned) {
     await app.register(routes, { ...options, prefix: '/v1' })
@@ -109,8 +119,14 @@ async function registerDocs(app: FastifyInstance): Promise<void> {
     openapi: {
       openapi: '3.1.0',
       info: { title: 'Parley', version: '0.1.0', description: 'A shared inbox for public conversations.' },
-      components: { securitySchemes: { api_key: { type: 'http', scheme: 'bearer', bearerFormat: 'parley_…' } } },
-      security: [{ api_key: [] }],
+      components: {
+        securitySchemes: {
+          api_key: { type: 'http', scheme: 'bearer', bearerFormat: 'parley_…' },
+          session: { type: 'http', scheme: 'bearer', bearerFormat: 'parley_session_…' },
+          session_cookie: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE },
+        },
+      },
+      security: [{ api_key: [] }, { session: [] }, { session_cookie: [] }],
     },
     transform: input => {
       const { documentedBody } = input.route.config ?? {}
@@ -120,7 +136,10 @@ async function registerDocs(app: FastifyInstance): Promise<void> {
       if (!schema || schema.hide) return transformed
       const access = input.route.config?.access
       if (access === 'public') schema.security = []
-      else schema['x-role'] = access
+      else {
+        schema['x-role'] = access
+        schema['x-roles'] = ROLES.filter(role => access && atLeast(role, access))
+      }
       schema.response = { ...(schema.response as object), default: REFUSED }
       return transformed
     },

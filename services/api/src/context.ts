@@ -14,9 +14,10 @@ export type ApiContext = {
   metrics: Metrics
   now: () => Date
   logger: Logger
-  config: Pick<Config, 'PARLEY_ALLOW_PRIVATE_TARGETS' | 'PARLEY_LEDGER_DAYS' | 'PARLEY_MAX_ATTACHMENT_BYTES'> & {
-    PARLEY_SECRET_KEY: Buffer
-  }
+  config: Pick<
+    Config,
+    'PARLEY_ALLOW_PRIVATE_TARGETS' | 'PARLEY_LEDGER_DAYS' | 'PARLEY_MAX_ATTACHMENT_BYTES' | 'PARLEY_TRUSTED_PROXIES'
+  > & { PARLEY_SECRET_KEY: Buffer }
   /** For asking a network whose account it is; guarded against private addresses. */
   fetch: typeof fetch
   blobs: BlobStore

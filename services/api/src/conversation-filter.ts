@@ -1,5 +1,5 @@
 import type { ConversationFilterInput } from '@parley/contracts'
-import { type ConversationFilter, findInbox, listTagsByKey, type Trx } from '@parley/db'
+import { type ConversationFilter, type Credential, findInbox, listTagsByKey, seesInbox, type Trx } from '@parley/db'
 import { DomainError, searchKey } from '@parley/domain'
 
 /** A promise that falls due within this time is at risk. */
@@ -19,17 +19,17 @@ export type WrittenFilter = Omit<ConversationFilterInput, 'waiting' | 'unread'> 
 export async function filterFor(
   trx: Trx,
   written: WrittenFilter,
-  user_id: string | null,
+  caller: Pick<Credential, 'user_id' | 'inbox_ids'>,
   now: Date,
 ): Promise<ConversationFilter> {
   const { status, inbox_id, priority, channel_id, contact_id, assignee_id, team_id, tag, sla, updated_after } = written
   const me = () => {
-    if (user_id) return user_id
+    if (caller.user_id) return caller.user_id
     throw new DomainError('validation_failed', 'This key acts as no person.')
   }
   return {
     status,
-    inbox_ids: inbox_id,
+    inbox_ids: inboxesFor(caller, inbox_id),
     priority,
     channel_id,
     contact_id,
@@ -41,6 +41,12 @@ export async function filterFor(
     unread_by: written.unread ? me() : undefined,
     updated_after,
   }
+}
+
+/** Of the inboxes that were asked for, those that the caller sees; undefined: every one of the workspace. */
+function inboxesFor({ inbox_ids }: Pick<Credential, 'inbox_ids'>, asked: string[] | undefined): string[] | undefined {
+  if (!inbox_ids) return asked
+  return asked ? asked.filter(id => inbox_ids.includes(id)) : inbox_ids
 }
 
 /** @throws DomainError `validation_failed` naming the tag that is not there */
@@ -58,8 +64,10 @@ async function tagIds(trx: Trx, names: string[]): Promise<string[]> {
  * Refuses a filter that could never list anything, before it is saved.
  * @throws DomainError `validation_failed`
  */
-export async function refuseUnknown(trx: Trx, written: WrittenFilter): Promise<void> {
-  for (const id of written.inbox_id ?? [])
-    if (!(await findInbox(trx, id))) throw new DomainError('validation_failed', `There is no inbox ${id}.`)
+export async function refuseUnknown(trx: Trx, written: WrittenFilter, caller: Credential): Promise<void> {
+  for (const id of written.inbox_id ?? []) {
+    if ((await findInbox(trx, id)) && seesInbox(caller, id)) continue
+    throw new DomainError('validation_failed', `There is no inbox ${id}.`)
+  }
   if (written.tag) await tagIds(trx, written.tag)
 }

@@ -5,13 +5,16 @@ import type { z } from 'zod'
 
 export type EventView = z.output<typeof eventView>
 
+/** A place in the log, as clients keep it. */
+export const cursorOf = ({ xact, seq }: EventPosition) => `${xact}-${seq}`
+
 /** An event as clients read it; its cursor is the place to go on from. */
 export function describeEvent(row: EventRow): EventView {
   const { id, type, at, workspace_id, actor_type, actor_id, conversation_id, data, previous } = row
   const actor = { type: actor_type, id: actor_id }
   // The table's own constraints keep type and actor within the schema.
   return {
-    cursor: `${row.xact}-${row.seq}`,
+    cursor: cursorOf(row),
     id,
     type,
     at,

@@ -1,5 +1,13 @@
 import type { ServerResponse } from 'node:http'
-import { type Database, type EventPosition, type EventRow, listEventsAfter } from '@parley/db'
+import {
+  type Credential,
+  type Database,
+  type EventPosition,
+  type EventRow,
+  keepVisible,
+  listEventsAfter,
+  seesEverything,
+} from '@parley/db'
 import type { WakeUps } from '@parley/queue'
 import { describeEvent } from './describe-event.ts'
 
@@ -11,23 +19,21 @@ const HEARTBEAT_MS = 15_000
 
 export type EventStreamsOptions = { heartbeatMs?: number }
 
-type Stream = { response: ServerResponse; position: EventPosition }
+/** Who reads; undefined once they may not any more. */
+type Authorise = () => Promise<Credential | undefined>
+type Stream = { response: ServerResponse; position: EventPosition; authorise: Authorise }
 type Workspace = { streams: Set<Stream>; reading: boolean; again: boolean }
 
 export type EventStreams = {
-  open(
-    workspace_id: string,
-    position: EventPosition,
-    response: ServerResponse,
-    stillAllowed: () => Promise<boolean>,
-  ): void
+  open(workspace_id: string, position: EventPosition, response: ServerResponse, authorise: Authorise): void
   close(): void
 }
 
 /**
  * Server-sent events over the log. Each stream keeps its own place and reads until it is level with the log; a slow
  * reader is left alone until it has taken what it was given, and then goes on from its place. No event is skipped and
- * none comes twice, whatever wakes the streams.
+ * none comes twice, whatever wakes the streams. Who reads is asked again before anything is told, so a stream ends with its
+ * key or session, and tells what its reader sees by then.
  */
 export function createEventStreams(
   db: Database,
@@ -58,9 +64,16 @@ export function createEventStreams(
   const advance = async (workspace_id: string, stream: Stream): Promise<void> => {
     while (!stream.response.writableNeedDrain && !stream.response.destroyed) {
       const rows = await db.inWorkspace(workspace_id, trx => listEventsAfter(trx, stream.position, PAGE))
-      for (const row of rows) stream.response.write(frame(row))
       const last = rows.at(-1)
-      if (last) stream.position = { xact: last.xact, seq: last.seq }
+      if (!last) return
+      // Before anything is told, and after it was read: whatever was taken away before it happened is not told any more.
+      const reader = await stream.authorise()
+      if (!reader) return void stream.response.end()
+      const seen = seesEverything(reader)
+        ? rows
+        : await db.inWorkspace(workspace_id, trx => keepVisible(trx, reader, rows))
+      for (const row of seen) stream.response.write(frame(row))
+      stream.position = { xact: last.xact, seq: last.seq }
       if (rows.length < PAGE) return
     }
   }
@@ -74,10 +87,10 @@ export function createEventStreams(
   }, LOOK_MS)
 
   return {
-    open(workspace_id, position, response, stillAllowed) {
+    open(workspace_id, position, response, authorise) {
       const workspace = workspaces.get(workspace_id) ?? { streams: new Set(), reading: false, again: false }
       workspaces.set(workspace_id, workspace)
-      const stream: Stream = { response, position }
+      const stream: Stream = { response, position, authorise }
       workspace.streams.add(stream)
       response.writeHead(200, {
         'content-type': 'text/event-stream; charset=utf-8',
@@ -86,7 +99,7 @@ export function createEventStreams(
       response.write('retry: 1000\n\n')
       const heartbeat = setInterval(() => {
         response.write(': still here\n\n')
-        stillAllowed().then(allowed => allowed || response.end(), onError)
+        authorise().then(reader => void (reader ?? response.end()), onError)
       }, heartbeatMs)
       response.on('drain', () => void look(workspace_id, workspace))
       response.on('close', () => {

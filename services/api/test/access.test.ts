@@ -1,33 +1,16 @@
 import { newId } from '@parley/db'
 import { ROLES } from '@parley/domain'
 import t from 'tap'
-import { addAttachment, addChannel, addConversation, addKey, addParked, type Json, testApi } from './helper.ts'
+import { addChannel, addConversation, addKey, type Json, testApi } from './helper.ts'
 import { rawRequest } from './raw-http.ts'
 import { changesNothing, dump, isProblem, withoutInstance } from './refusals.ts'
 import { bodyFor, documentedRoutes, type Route } from './routes.ts'
 
 const api = await testApi(t)
-const { db, ours, theirs } = api
+const { db, ours } = api
 const channel = await addChannel(api)
 const conversation = await addConversation(api, ours, channel)
-const theirChannel = await addChannel(api, theirs)
-const theirConversation = await addConversation(api, theirs, theirChannel)
-const theirReply = (
-  await api.call(
-    'POST',
-    '/v1/saved_replies',
-    { name: 'Theirs', body: 'Hello' },
-    { authorization: `Bearer ${theirs.key}` },
-  )
-).body
-const asThem = { authorization: `Bearer ${theirs.key}` }
-const theirTag = (await api.call('POST', '/v1/tags', { name: 'Refund' }, asThem)).body
-const theirFilter = { name: 'All', scope: 'workspace', filter: {} }
-const theirView = (await api.call('POST', '/v1/views', theirFilter, asThem)).body
-const theirEvent = await addParked(api, theirs, theirChannel)
-const theirAttachment = await addAttachment(api, theirs)
-const theirKey = await addKey(db, theirs.workspace_id, 'agent')
-const routes = (await documentedRoutes(api)).filter(({ path }) => path.startsWith('/v1/'))
+const routes = (await documentedRoutes(api)).filter(({ role }) => role)
 const QUERY: Record<string, string> = { '/v1/sla/summary': '?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z' }
 let keys = 0
 
@@ -120,132 +103,6 @@ t.test('only the whole, living key opens', async t => {
   t.equal((await api.call('GET', '/v1/me', undefined, headers)).status, 401, 'revoked is revoked at once')
 })
 
-t.test('an id of another workspace is answered like one that is nowhere, on every route', async t => {
-  const nowhere = newId(api.clock.now)
-  const foreign: Record<string, string> = {
-    inboxes: theirs.inbox_id,
-    channels: theirChannel.id,
-    conversations: theirConversation.id,
-    messages: theirConversation.messages[0]!,
-    api_keys: theirKey.id,
-    attachments: theirAttachment.id,
-    saved_replies: theirReply.id,
-    tags: theirTag.id,
-    views: theirView.id,
-  }
-  let tried = 0
-  await changesNothing(t, api, async () => {
-    for (const route of routes.filter(({ path }) => path.includes('{'))) {
-      const fill = (id: string, inner: string) =>
-        route.path.replace('{id}', id).replace(/\{(message|event|action)_id\}/g, inner)
-      const theirId = foreign[route.path.split('/')[2]!]!
-      t.ok(theirId, `a foreign id is known for ${route.path}`)
-      const body = bodyFor(route, {})
-      const missing = await callRoute(route, fill(nowhere, nowhere), body)
-      isProblem(t, missing, 404, 'not-found', `${route.method} ${route.path}`)
-      const inner = route.path.includes('{event_id}') ? theirEvent : theirConversation.messages[0]!
-      const own = /_id\}/.test(route.path) ? [fill(channel.id, inner), fill(channel.id, nowhere)] : []
-      for (const path of [fill(theirId, inner), ...own]) {
-        const answer = await callRoute(route, path, body)
-        isProblem(t, answer, 404, 'not-found', `${route.method} ${path}`)
-        const expected = own.includes(path)
-          ? withoutInstance(await callRoute(route, own[1]!, body))
-          : withoutInstance(missing)
-        t.equal(withoutInstance(answer), expected)
-      }
-      for (const shape of ['x', '1', nowhere.toUpperCase(), `${nowhere}x`, '%00', 'null']) {
-        isProblem(t, await callRoute(route, fill(shape, nowhere), body), 404, 'not-found', `${route.path} ${shape}`)
-      }
-      tried += 1
-    }
-  })
-  t.ok(tried >= 22, `${tried} routes`)
-})
-
-t.test('an id of another workspace in a body or a filter is answered like one that is nowhere', async t => {
-  const nowhere = newId(api.clock.now)
-  const theirUser = theirKey.user_id!
-  const calendar = await api.call(
-    'POST',
-    '/v1/calendars',
-    bodyFor({ method: 'POST', path: '/v1/calendars', role: '', operation: { requestBody: {} } }, {}),
-    { authorization: `Bearer ${theirs.key}` },
-  )
-  const policy = await api.call(
-    'POST',
-    '/v1/sla/policies',
-    { name: 'Theirs', calendar_id: calendar.body.id, first_response_seconds: 60 },
-    { authorization: `Bearer ${theirs.key}` },
-  )
-  t.equal(policy.status, 201)
-  const path = `/v1/conversations/${conversation.id}`
-  const saved = await api.call('POST', '/v1/saved_replies', { name: 'a', body: 'a' })
-  const uses: [string, string, (id: string) => Json, string][] = [
-    ['POST', '/v1/channels', inbox_id => ({ kind: 'generic', name: 'a', inbox_id }), theirs.inbox_id],
-    ['POST', '/v1/inboxes', sla_policy_id => ({ name: 'a', sla_policy_id }), policy.body.id],
-    ['PATCH', `/v1/inboxes/${ours.inbox_id}`, sla_policy_id => ({ sla_policy_id }), policy.body.id],
-    [
-      'POST',
-      '/v1/sla/policies',
-      calendar_id => ({ name: 'a', calendar_id, first_response_seconds: 60 }),
-      calendar.body.id,
-    ],
-    ['POST', '/v1/api_keys', user_id => ({ name: 'a', role: 'agent', user_id }), theirUser],
-    ['PUT', `${path}/assignee`, assignee_id => ({ assignee_id, from: null }), theirUser],
-    ['POST', '/v1/saved_replies', inbox_id => ({ name: 'a', body: 'a', inbox_id }), theirs.inbox_id],
-    [
-      'POST',
-      `/v1/saved_replies/${saved.body.id}/render`,
-      conversation_id => ({ conversation_id }),
-      theirConversation.id,
-    ],
-    [
-      'POST',
-      `/v1/saved_replies/${saved.body.id}/render`,
-      in_reply_to => ({ conversation_id: conversation.id, in_reply_to }),
-      theirConversation.messages[0]!,
-    ],
-    ['POST', `${path}/replies`, id => ({ body: 'a', attachment_ids: [id] }), theirAttachment.id],
-    ['PUT', `${path}/draft`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
-    ['POST', `${path}/replies`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
-    ['POST', `${path}/replies`, seen_up_to => ({ body: 'a', seen_up_to }), theirConversation.messages[0]!],
-  ]
-  await changesNothing(t, api, async () => {
-    for (const [method, url, bodyWith, foreignId] of uses) {
-      const call = (id: string) => {
-        keys += 1
-        return api.call(method, url, bodyWith(id), { 'idempotency-key': `foreign-id-${keys}` })
-      }
-      const [foreign, missing] = [await call(foreignId), await call(nowhere)]
-      isProblem(t, foreign, 422, 'validation-failed', `${method} ${url}`)
-      t.equal(withoutInstance(foreign), withoutInstance(missing))
-    }
-    const filters = { inbox_id: theirs.inbox_id, channel_id: theirChannel.id, assignee_id: theirUser }
-    for (const [name, id] of Object.entries(filters)) {
-      const { status, body } = await api.call('GET', `/v1/conversations?${name}=${id}`)
-      t.same([status, body], [200, { data: [], next_cursor: null }], name)
-    }
-  })
-})
-
-t.test('no list shows anything of another workspace', async t => {
-  const foreignIds = await api.query(`select id from conversations where workspace_id = '${theirs.workspace_id}'
-    union all select id from channels where workspace_id = '${theirs.workspace_id}'
-    union all select id from inboxes where workspace_id = '${theirs.workspace_id}'
-    union all select id from users where workspace_id = '${theirs.workspace_id}'
-    union all select id from saved_replies where workspace_id = '${theirs.workspace_id}'
-    union all select id from api_keys where workspace_id = '${theirs.workspace_id}'
-    union all select id from events where workspace_id = '${theirs.workspace_id}'`)
-  t.ok(foreignIds.length >= 8)
-  for (const { method, path } of routes.filter(route => route.method === 'GET' && !route.path.includes('{'))) {
-    if (path === '/v1/events/stream') continue
-    const answer = await api.call(method, `${path}${QUERY[path] ?? ''}`)
-    t.equal(answer.status, 200, path)
-    for (const { id } of [...foreignIds, { id: theirs.workspace_id }])
-      t.notOk(answer.text.includes(id), `${path} ${id}`)
-  }
-})
-
 t.test('a route is open from its role upwards and to nobody below', async t => {
   const nowhere = newId(api.clock.now)
   const holders = Object.fromEntries(
@@ -269,7 +126,7 @@ t.test('a route is open from its role upwards and to nobody below', async t => {
         const answer = await callRoute(route, path, body, { authorization: `Bearer ${holders[`${role} ${person}`]}` })
         const what = `${role} ${person ? 'person' : 'integration'}: ${route.method} ${route.path}`
         if (index < needed) isProblem(t, answer, 403, 'forbidden', what)
-        else t.ok([200, 201, 202, 404, 422].includes(answer.status), `${what}: ${answer.status}`)
+        else t.ok([200, 201, 202, 404, 409, 422].includes(answer.status), `${what}: ${answer.status}`)
       }
     }
   }

@@ -12,6 +12,8 @@ const KEY = { 'idempotency-key': 'a-key-of-the-test' }
 const tag = (await api.call('POST', '/v1/tags', { name: 'Late' })).body
 const view = (await api.call('POST', '/v1/views', { name: 'All', scope: 'workspace', filter: {} })).body
 const saved = (await api.call('POST', '/v1/saved_replies', { name: 'Refund', body: 'Hello' })).body
+const team = (await api.call('POST', '/v1/teams', { name: 'Mornings' })).body
+const apiKey = (await api.call('POST', '/v1/api_keys', { name: 'Robot', role: 'agent' })).body
 
 /** A body that each writing route takes. */
 const GOOD: Record<string, Json> = {
@@ -20,6 +22,14 @@ const GOOD: Record<string, Json> = {
   'POST /v1/channels': { kind: 'generic', name: 'Shop', inbox_id: api.ours.inbox_id },
   'POST /v1/users': { name: 'Ana', role: 'agent' },
   'POST /v1/api_keys': { name: 'Robot', role: 'agent' },
+  [`POST /v1/api_keys/${apiKey.id}/rotate`]: { overlap_seconds: 60 },
+  'POST /v1/sessions': { email: 'ana@example.com', password: 'a password of hers' },
+  'PUT /v1/me/password': { password: 'a password of hers', new_password: 'another password of hers' },
+  'POST /v1/me/totp': { password: 'a password of hers' },
+  'POST /v1/me/totp/remove': { password: 'a password of hers' },
+  'POST /v1/me/totp/confirm': { code: '123456' },
+  'POST /v1/teams': { name: 'Nights' },
+  [`PATCH /v1/teams/${team.id}`]: { name: 'Nights' },
   'POST /v1/calendars': {
     name: 'Office',
     definition: { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] },

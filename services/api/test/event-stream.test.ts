@@ -2,12 +2,12 @@ import { type IncomingMessage, request } from 'node:http'
 import { appendEvents } from '@parley/db'
 import { until } from '@parley/testing'
 import t, { type Test } from 'tap'
-import { addKey, atOnce, type Json, type Tenant, testApi } from './helper.ts'
+import { addChannel, addConversation, addKey, atOnce, type Json, type Tenant, testApi } from './helper.ts'
 import { isProblem } from './refusals.ts'
 
 const api = await testApi(t, { streams: { heartbeatMs: 100 } })
 const { ours, theirs } = api
-const { url } = await api.listen()
+const { url: mainUrl } = await api.listen()
 
 type Stream = {
   ids: () => string[]
@@ -20,9 +20,10 @@ type Stream = {
 /** Follows the log over a socket of its own, as a browser's EventSource does. */
 async function follow(
   t: Test,
-  options: { key?: string; lastEventId?: string; paused?: boolean } = {},
+  options: { key?: string; lastEventId?: string; paused?: boolean; url?: string } = {},
 ): Promise<Stream> {
   const { key = ours.key, lastEventId, paused = false } = options
+  const { url = mainUrl } = options
   const headers = { authorization: `Bearer ${key}`, ...(lastEventId ? { 'last-event-id': lastEventId } : {}) }
   const outgoing = request(`${url}/v1/events/stream`, { headers, agent: false })
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -150,6 +151,27 @@ t.test('a stream ends when its key does', async t => {
   await write(1)
   await until('the other goes on', async () => kept.ids().length > seen)
   await t.rejects(follow(t, { key }), { message: 'answered 401' }, 'and it does not open again')
+})
+
+t.test('a stream tells what its reader sees by now, and ends when its key does, not at the next heartbeat', async t => {
+  const patient = await testApi(t, { streams: { heartbeatMs: 3_600_000 } })
+  const { url } = await patient.listen()
+  const channel = await addChannel(patient)
+  const conversation = await addConversation(patient, patient.ours, channel)
+  const note = () => patient.call('POST', `/v1/conversations/${conversation.id}/notes`, { body: 'Hello' })
+  const reader = await addKey(patient.db, patient.ours.workspace_id, 'agent')
+  const stream = await follow(t, { key: reader.key, url })
+  const types = () => stream.events().map(({ type }) => type)
+  await note()
+  await until('the note is told', async () => types().includes('note.created'))
+  const member = await addKey(patient.db, patient.ours.workspace_id, 'agent')
+  await patient.call('PUT', `/v1/inboxes/${patient.ours.inbox_id}/members/${member.user_id}`)
+  await note()
+  await patient.call('POST', '/v1/teams', { name: 'Mornings' })
+  await until('what concerns everybody is told', async () => types().includes('team.created'))
+  t.same(types(), ['note.created', 'team.created'], 'and nothing of an inbox that was closed meanwhile')
+  await patient.call('DELETE', `/v1/api_keys/${reader.id}`)
+  await stream.ended
 })
 
 t.test('a reader that the database fails for a moment goes on where it was', async t => {

@@ -9,11 +9,12 @@ import { acceptInbound, ledgerEntries } from '@parley/core'
 import {
   type Database,
   generateApiKey,
-  hashApiKey,
+  hashToken,
   insertApiKey,
   insertConversations,
   insertInbox,
   insertMessage,
+  insertSession,
   insertUser,
   insertWorkspace,
   newId,
@@ -93,6 +94,7 @@ export async function testApi(t: Test, options: { streams?: EventStreamsOptions 
       PARLEY_LEDGER_DAYS: 30,
       PARLEY_MAX_ATTACHMENT_BYTES: MAX_ATTACHMENT_BYTES,
       PARLEY_SECRET_KEY: TEST_SECRET_KEY,
+      PARLEY_TRUSTED_PROXIES: ['10.0.0.0/8'],
     },
     fetch: createEgressFetch([]),
     blobs: openBlobStore({ PARLEY_DATA_DIR: dataDir, PARLEY_S3_REGION: '' }),
@@ -183,10 +185,19 @@ export async function addKey(
   await db.inWorkspace(workspace_id, async trx => {
     if (user_id) await insertUser(trx, { id: user_id, name: `A ${role}`, email: null, role, created_at: now })
     const stamps = { created_at: now, expires_at, revoked_at }
-    const row = { id, name: 'Test key', role, user_id, key_hash: hashApiKey(key), key_hint: '…', ...stamps }
+    const row = { id, name: 'Test key', role, user_id, key_hash: hashToken(key), key_hint: '…', ...stamps }
     await insertApiKey(trx, row)
   })
   return { key, id, user_id }
+}
+
+/** A session of a person, opened by hand. Returns its id. */
+export async function addSession(api: TestApi, workspace_id: string, user_id: string): Promise<string> {
+  const now = api.clock.now
+  const stamps = { created_at: now, last_seen_at: now, expires_at: new Date(now.getTime() + 24 * 3600 * 1000) }
+  const row = { id: newId(now), user_id, token_hash: hashToken(randomUUID()), epoch: 1, idle_seconds: 3600, ...stamps }
+  await api.db.inWorkspace(workspace_id, trx => insertSession(trx, row))
+  return row.id
 }
 
 export const SIGNING_SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`

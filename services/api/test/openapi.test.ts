@@ -1,3 +1,4 @@
+import { ROLES } from '@parley/domain'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import t from 'tap'
 import { buildApp } from '../src/app.ts'
@@ -89,18 +90,22 @@ t.test('every route says what it is for, what it answers and how it refuses', as
   t.equal(new Set(summaries).size, summaries.length, 'no two routes say the same')
 })
 
-t.test('every route under /v1 needs a role and a key, and the others need none', async t => {
+/** Those that let somebody in: they ask for something else instead of a key. */
+const ENTRANCES = ['POST /v1/sessions', 'POST /v1/invitations/accept', 'POST /v1/password_resets/accept']
+
+t.test('every route under /v1 but the ways in needs a role and a key, and the others need none', async t => {
   for (const { method, path, role, operation } of routes) {
     const what = `${method} ${path}`
-    if (path.startsWith('/v1/')) {
+    if (path.startsWith('/v1/') && !ENTRANCES.includes(what)) {
       t.match(role, /^(agent|lead|admin)$/, what)
+      t.same(operation['x-roles'], ROLES.slice(ROLES.indexOf(role as 'agent')), what)
       t.notOk(operation.security, `${what} has the security of the whole document`)
     } else {
       t.equal(role, undefined, what)
       t.same(operation.security, [], what)
     }
   }
-  t.same(document.security, [{ api_key: [] }])
+  t.same(document.security, [{ api_key: [] }, { session: [] }, { session_cookie: [] }])
 })
 
 t.test('the document tells every route that there is, but those for machines', async t => {

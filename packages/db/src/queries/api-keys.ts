@@ -1,29 +1,9 @@
-import { createHash, randomBytes } from 'node:crypto'
-import type { Role } from '@parley/domain'
 import type { Insertable, Selectable } from 'kysely'
-import type { Database, Trx } from '../database.ts'
+import type { Trx } from '../database.ts'
 import { FIRST_PAGE, type IdPage, startOf } from '../id-page.ts'
 import type { ApiKeys } from '../tables.generated.ts'
 
 export type ApiKey = Selectable<ApiKeys>
-
-/** Who calls: the workspace follows from the key, and so does the person where the key acts as one. */
-export type Credential = { workspace_id: string; id: string; role: Role; user_id: string | null }
-
-/** A new key in clear text, to be shown once. */
-export function generateApiKey(): string {
-  return `parley_${randomBytes(32).toString('base64url')}`
-}
-
-export function hashApiKey(key: string): Buffer {
-  return createHash('sha256').update(key).digest()
-}
-
-/** Undefined for a key that is unknown, revoked or expired; which of them, nobody is told. One round trip. */
-export async function findCredential(db: Database, key: string, now: Date): Promise<Credential | undefined> {
-  const { rows } = await db.pool.query<Credential>('select * from authenticate_api_key($1, $2)', [hashApiKey(key), now])
-  return rows[0]
-}
 
 export async function insertApiKey(trx: Trx, row: Insertable<ApiKeys>): Promise<ApiKey> {
   return trx.insertInto('api_keys').values(row).returningAll().executeTakeFirstOrThrow()
@@ -39,6 +19,16 @@ export async function listApiKeys(trx: Trx, page: IdPage = FIRST_PAGE): Promise<
     .execute()
 }
 
+/** Locks one key until the transaction ends. */
+export async function lockApiKey(trx: Trx, id: string): Promise<ApiKey | undefined> {
+  return trx.selectFrom('api_keys').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+}
+
+/** Lets a key end at that time; the caller holds the row's lock. */
+export async function expireApiKey(trx: Trx, id: string, expires_at: Date): Promise<void> {
+  await trx.updateTable('api_keys').set({ expires_at }).where('id', '=', id).execute()
+}
+
 /** Ends a key at once. Undefined when there is none; revoking twice keeps the first time. */
 export async function revokeApiKey(trx: Trx, id: string, now: Date): Promise<ApiKey | undefined> {
   return trx
@@ -47,4 +37,15 @@ export async function revokeApiKey(trx: Trx, id: string, now: Date): Promise<Api
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirst()
+}
+
+/** Ends every key that acts as this person. Returns those that were still good. */
+export async function revokeApiKeysOf(trx: Trx, user_id: string, now: Date): Promise<ApiKey[]> {
+  return trx
+    .updateTable('api_keys')
+    .set({ revoked_at: now })
+    .where('user_id', '=', user_id)
+    .where('revoked_at', 'is', null)
+    .returningAll()
+    .execute()
 }

@@ -2,6 +2,7 @@ import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
 import { FIRST_PAGE, type IdPage, startOf } from '../id-page.ts'
 import type { Channels, Inboxes } from '../tables.generated.ts'
+import type { Reach } from './visibility.ts'
 
 export type Channel = Selectable<Channels>
 export type Inbox = Selectable<Inboxes>
@@ -10,8 +11,11 @@ export async function insertInbox(trx: Trx, row: Insertable<Inboxes>): Promise<I
   return trx.insertInto('inboxes').values(row).returningAll().executeTakeFirstOrThrow()
 }
 
-export async function listInboxes(trx: Trx, page: IdPage = FIRST_PAGE): Promise<Inbox[]> {
-  return trx.selectFrom('inboxes').selectAll().where('id', '>', startOf(page)).orderBy('id').limit(page.limit).execute()
+/** The inboxes that the caller sees. */
+export async function listInboxes(trx: Trx, { inbox_ids }: Reach, page: IdPage = FIRST_PAGE): Promise<Inbox[]> {
+  let query = trx.selectFrom('inboxes').selectAll().where('id', '>', startOf(page))
+  if (inbox_ids) query = query.where('id', '=', sql<string>`any(${inbox_ids}::uuid[])`)
+  return query.orderBy('id').limit(page.limit).execute()
 }
 
 export async function findInbox(trx: Trx, id: string): Promise<Inbox | undefined> {
@@ -26,15 +30,11 @@ export async function insertChannel(trx: Trx, row: Insertable<Channels>): Promis
   return trx.insertInto('channels').values(row).returningAll().executeTakeFirstOrThrow()
 }
 
-export async function listChannels(trx: Trx, page: IdPage = FIRST_PAGE): Promise<Channel[]> {
-  return trx
-    .selectFrom('channels')
-    .selectAll()
-    .where('status', '!=', 'deleted')
-    .where('id', '>', startOf(page))
-    .orderBy('id')
-    .limit(page.limit)
-    .execute()
+/** The channels of the inboxes that the caller sees. */
+export async function listChannels(trx: Trx, { inbox_ids }: Reach, page: IdPage = FIRST_PAGE): Promise<Channel[]> {
+  let query = trx.selectFrom('channels').selectAll().where('status', '!=', 'deleted').where('id', '>', startOf(page))
+  if (inbox_ids) query = query.where('inbox_id', '=', sql<string>`any(${inbox_ids}::uuid[])`)
+  return query.orderBy('id').limit(page.limit).execute()
 }
 
 export async function findChannel(trx: Trx, id: string): Promise<Channel | undefined> {

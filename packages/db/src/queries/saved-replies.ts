@@ -33,17 +33,20 @@ export type SavedReplyFilter = {
   words: string[]
   /** What is offered in this inbox. */
   inbox_id?: string | undefined
+  /** The inboxes that the caller sees; null: all. */
+  inbox_ids: string[] | null
   archived: boolean
 }
 
 export async function listSavedReplies(trx: Trx, filter: SavedReplyFilter, page: IdPage): Promise<SavedReply[]> {
-  const { words, inbox_id, archived } = filter
+  const { words, inbox_id, inbox_ids, archived } = filter
   let query = trx
     .selectFrom('saved_replies')
     .selectAll()
     .where('archived_at', archived ? 'is not' : 'is', null)
     .where('id', '>', startOf(page))
   if (inbox_id) query = query.where(eb => eb.or([eb('inbox_id', 'is', null), eb('inbox_id', '=', inbox_id)]))
+  if (inbox_ids) query = query.where(sql<boolean>`(inbox_id is null or inbox_id = any(${inbox_ids}::uuid[]))`)
   for (const word of words) query = query.where(sql<boolean>`strpos(search_key, ${word}) > 0`)
   return query.orderBy('id').limit(page.limit).execute()
 }

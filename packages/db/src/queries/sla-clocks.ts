@@ -3,6 +3,7 @@ import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
 import { insertRows } from '../rows.ts'
 import type { SlaClocks } from '../tables.generated.ts'
+import type { Reach } from './visibility.ts'
 
 export type SlaClock = Selectable<SlaClocks>
 
@@ -84,8 +85,17 @@ export type MetricSummary = {
   p95: number | null
 }
 
-/** Outcomes of the clocks that started in [from, to), judged at `now`. A late answer is in the times as well. */
-export async function summariseClocks(trx: Trx, from: Date, to: Date, now: Date): Promise<MetricSummary[]> {
+/**
+ * Outcomes of the clocks that started in [from, to), judged at `now`, in the inboxes that the caller sees. A late answer is
+ * in the times as well.
+ */
+export async function summariseClocks(
+  trx: Trx,
+  { inbox_ids }: Reach,
+  from: Date,
+  to: Date,
+  now: Date,
+): Promise<MetricSummary[]> {
   const { rows } = await sql<MetricSummary>`
     select metric,
       count(*) filter (where state = 'fulfilled' and fulfilled_at <= due_at) as met,
@@ -99,7 +109,8 @@ export async function summariseClocks(trx: Trx, from: Date, to: Date, now: Date)
       percentile_cont(0.9) within group (order by seconds) as p90,
       percentile_cont(0.95) within group (order by seconds) as p95
     from (select *, extract(epoch from fulfilled_at - started_at)::float8 as seconds
-      from sla_clocks where started_at >= ${from} and started_at < ${to}) clocks
+      from sla_clocks where started_at >= ${from} and started_at < ${to}
+        and (${inbox_ids}::uuid[] is null or inbox_id = any(${inbox_ids}::uuid[]))) clocks
     group by metric order by metric`.execute(trx)
   return rows
 }

@@ -1,9 +1,6 @@
-import type { Insertable, Selectable } from 'kysely'
+import type { Insertable } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
-import { FIRST_PAGE, type IdPage, startOf } from '../id-page.ts'
-import type { Users, Workspaces } from '../tables.generated.ts'
-
-export type User = Selectable<Users>
+import type { Workspaces } from '../tables.generated.ts'
 
 export async function insertWorkspace(trx: Trx, row: Insertable<Workspaces>): Promise<void> {
   await trx.insertInto('workspaces').values(row).execute()
@@ -32,21 +29,4 @@ export async function takeConversationNumbers(trx: Trx, count: number): Promise<
     .returning('next_conversation_number')
     .executeTakeFirstOrThrow()
   return row.next_conversation_number - count
-}
-
-export async function insertUser(trx: Trx, row: Insertable<Users>): Promise<User> {
-  return trx.insertInto('users').values(row).returningAll().executeTakeFirstOrThrow()
-}
-
-export async function findUser(trx: Trx, id: string): Promise<User | undefined> {
-  return trx.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst()
-}
-
-/** The administrator who was there first. */
-export async function findFirstAdmin(trx: Trx): Promise<User | undefined> {
-  return trx.selectFrom('users').selectAll().where('role', '=', 'admin').orderBy('id').limit(1).executeTakeFirst()
-}
-
-export async function listUsers(trx: Trx, page: IdPage = FIRST_PAGE): Promise<User[]> {
-  return trx.selectFrom('users').selectAll().where('id', '>', startOf(page)).orderBy('id').limit(page.limit).execute()
 }

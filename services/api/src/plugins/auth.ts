@@ -1,9 +1,11 @@
 import { type Credential, findCredential } from '@parley/db'
-import { DomainError, type Member, type Role } from '@parley/domain'
+import { atLeast, DomainError, type Member, type Role } from '@parley/domain'
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { z } from 'zod'
 import type { ApiContext } from '../context.ts'
+import { type CredentialUses, createCredentialUses } from '../credential-uses.ts'
+import { refuseForeignOrigin, sessionCookie } from '../session-cookie.ts'
 
 /** Who may call a route: everybody, or members from a role upwards (agent, lead, admin). */
 export type Access = 'public' | Role
@@ -19,37 +21,56 @@ declare module 'fastify' {
     credential: Credential
     /** The caller as events record them. */
     actor: Member
+    /** Asks again who calls, for what goes on for long; undefined once the key or session has ended. */
+    authorise: () => Promise<Credential | undefined>
+  }
+  interface FastifyInstance {
+    credentialUses: CredentialUses
   }
 }
 
-const RANK: Record<Role, number> = { agent: 1, lead: 2, admin: 3 }
-
 /** Default deny: a route that does not say who may call it stops the process at start. */
 export const authPlugin = fp<{ ctx: ApiContext }>(async (app, { ctx }) => {
+  const uses = createCredentialUses(ctx.db, err => ctx.logger.warn({ err }, 'use of credentials not recorded'))
+  app.decorate('credentialUses', uses)
+  app.addHook('onClose', () => uses.close())
   app.decorateRequest('credential')
   app.decorateRequest('actor')
+  app.decorateRequest('authorise')
   app.addHook('onRoute', route => {
     if (!route.config?.access) throw new Error(`${route.method} ${route.url} does not say who may call it`)
   })
   app.addHook('onRequest', async request => {
     const access = request.routeOptions.config.access
     if (!access || access === 'public') return
-    const credential = await findCredential(ctx.db, bearerKey(request), ctx.now())
+    const token = presentedToken(request)
+    const authorise = () => findCredential(ctx.db, token, ctx.now())
+    const credential = await authorise()
     if (!credential) throw unauthenticated()
-    if (RANK[credential.role] < RANK[access]) throw new DomainError('forbidden', `This needs the role ${access}.`)
+    if (!atLeast(credential.role, access)) throw new DomainError('forbidden', `This needs the role ${access}.`)
+    uses.note(credential, ctx.now())
     request.credential = credential
+    request.authorise = authorise
     request.actor = credential.user_id
       ? { type: 'user', id: credential.user_id }
       : { type: 'api_key', id: credential.id }
   })
 })
 
-const unauthenticated = () => new DomainError('unauthenticated', 'Send a valid API key: Authorization: Bearer parley_…')
+const unauthenticated = () =>
+  new DomainError('unauthenticated', 'Send a valid API key or session: Authorization: Bearer parley_…')
 
-function bearerKey(request: FastifyRequest): string {
+/** The token of the Authorization header, or the browser's cookie where there is no such header. */
+function presentedToken(request: FastifyRequest): string {
   // Node keeps the first of several headers; two of them mean that somebody is guessing.
   const count = request.raw.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'authorization').length
-  const key = /^Bearer (parley_[A-Za-z0-9_-]{43})$/.exec(request.headers.authorization ?? '')?.[1]
-  if (count !== 1 || !key) throw unauthenticated()
-  return key
+  if (count === 0) {
+    const cookie = sessionCookie(request)
+    if (!cookie) throw unauthenticated()
+    refuseForeignOrigin(request)
+    return cookie
+  }
+  const token = /^Bearer (parley_\S+)$/.exec(request.headers.authorization ?? '')?.[1]
+  if (count !== 1 || !token) throw unauthenticated()
+  return token
 }

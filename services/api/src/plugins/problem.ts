@@ -28,7 +28,13 @@ const DOMAIN: Record<DomainErrorCode, Kind> = {
   payload_too_large: { status: 413, title: 'Payload too large' },
   forbidden: { status: 403, title: 'Forbidden' },
   unauthenticated: { status: 401, title: 'Unauthenticated' },
+  second_factor_required: { status: 401, title: 'Second factor required' },
+  too_many_attempts: { status: 429, title: 'Too many attempts' },
+  too_busy: { status: 503, title: 'Too busy' },
 }
+
+/** A moment later it may be otherwise. */
+const SOON = new Set<DomainErrorCode>(['idempotency_in_progress', 'too_busy'])
 
 export type ProblemDraft = Kind & {
   code: string
@@ -39,7 +45,8 @@ export type ProblemDraft = Kind & {
 }
 
 export function domainProblem(error: DomainError): ProblemDraft {
-  const headers = error.code === 'idempotency_in_progress' ? { 'retry-after': '1' } : undefined
+  const seconds = error.details?.retry_after_seconds ?? (SOON.has(error.code) ? 1 : undefined)
+  const headers = seconds === undefined ? undefined : { 'retry-after': String(seconds) }
   return { ...DOMAIN[error.code], code: error.code, detail: error.message, details: error.details, headers }
 }
 

@@ -8,6 +8,7 @@ import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { contentHeaders, rangeOf } from '../attachment-content.ts'
 import { applyEffect } from '../plugins/effects.ts'
+import { refuseUnseen } from '../refuse-unseen.ts'
 import { attachmentAnswer } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
@@ -17,7 +18,11 @@ export const attachmentRoutes: Routes = async (app, { ctx }) => {
   const maxBytes = ctx.config.PARLEY_MAX_ATTACHMENT_BYTES
 
   const getAttachment = async (request: FastifyRequest, id: string): Promise<Attachment> => {
-    const found = await db.inWorkspace(request.credential.workspace_id, trx => findAttachment(trx, id))
+    const { credential } = request
+    const found = await db.inWorkspace(credential.workspace_id, async trx => {
+      await refuseUnseen(trx, credential, 'attachment', id)
+      return findAttachment(trx, id)
+    })
     if (!found) throw new NotFound('attachment')
     return found
   }

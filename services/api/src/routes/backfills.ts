@@ -1,8 +1,9 @@
 import { connectorFor } from '@parley/connectors'
 import { backfillBody, backfillView, idParams } from '@parley/contracts'
 import { cancelBackfill, startBackfill } from '@parley/core'
-import { findChannel, findLatestBackfill, type Trx } from '@parley/db'
+import { findLatestBackfill } from '@parley/db'
 import { DomainError, NotFound } from '@parley/domain'
+import { getChannel } from '../get-channel.ts'
 import { applyEffect } from '../plugins/effects.ts'
 import type { Routes } from '../zod-plugin.ts'
 
@@ -11,12 +12,6 @@ const DAY_MS = 24 * 3_600_000
 /** A channel's history, as far back as somebody wants it. What it brings is kept and read, and starts nothing. */
 export const backfillRoutes: Routes = async (app, { ctx }) => {
   const { db, now } = ctx
-
-  const getChannel = async (trx: Trx, id: string) => {
-    const channel = await findChannel(trx, id)
-    if (!channel || channel.status === 'deleted') throw new NotFound('channel')
-    return channel
-  }
 
   app.post(
     '/channels/:id/backfill',
@@ -38,7 +33,7 @@ export const backfillRoutes: Routes = async (app, { ctx }) => {
       const { body } = request
       const channel_id = request.params.id
       const backfill = await applyEffect(ctx, request, reply, { status: 202 }, async trx => {
-        const channel = await getChannel(trx, channel_id)
+        const channel = await getChannel(trx, request.credential, channel_id)
         if (!connectorFor(channel.kind).readHistory) {
           throw new DomainError('history_unavailable', "This channel's network has no history to read.")
         }
@@ -63,7 +58,7 @@ export const backfillRoutes: Routes = async (app, { ctx }) => {
     },
     request =>
       db.inWorkspace(request.credential.workspace_id, async trx => {
-        await getChannel(trx, request.params.id)
+        await getChannel(trx, request.credential, request.params.id)
         const backfill = await findLatestBackfill(trx, request.params.id)
         if (!backfill) throw new NotFound('backfill')
         return backfill
@@ -83,7 +78,7 @@ export const backfillRoutes: Routes = async (app, { ctx }) => {
     },
     async (request, reply) => {
       await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
-        await getChannel(trx, request.params.id)
+        await getChannel(trx, request.credential, request.params.id)
         return cancelBackfill(trx, request.params.id, request.actor, now())
       })
       return reply

@@ -12,6 +12,7 @@ import { type Channel, type LedgerState, readLedgerState } from '@parley/db'
 import { judgeChannelHealth } from '@parley/domain'
 import { getChannel } from '../get-channel.ts'
 import { applyEffect } from '../plugins/effects.ts'
+import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** Lags further back say nothing about how the channel does now. */
@@ -38,7 +39,7 @@ export const channelHealthRoutes: Routes = async (app, { ctx }) => {
     request => {
       const at = now()
       return db.inWorkspace(request.credential.workspace_id, async trx => {
-        const channel = await getChannel(trx, request.params.id)
+        const channel = await getChannel(trx, request.credential, request.params.id)
         const since = new Date(at.getTime() - LAGS_OF_MS)
         return describeHealth(channel, await readLedgerState(trx, channel.id, ALL_LANES, since), at)
       })
@@ -65,7 +66,7 @@ export const channelHealthRoutes: Routes = async (app, { ctx }) => {
       const { workspace_id } = request.credential
       const { id } = request.params
       return db.readInWorkspace(workspace_id, async trx => {
-        await getChannel(trx, id)
+        await getChannel(trx, request.credential, id)
         const period = completenessPeriod(request.query, config.PARLEY_LEDGER_DAYS, as_of)
         return { ...(await readCompleteness(trx, id, period)), as_of }
       })
@@ -86,9 +87,10 @@ export const channelHealthRoutes: Routes = async (app, { ctx }) => {
       },
     },
     async (request, reply) => {
-      await applyEffect(ctx, request, reply, { status: 200 }, trx =>
-        pauseChannel(trx, request.params.id, request.actor, now()),
-      )
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'channel', request.params.id)
+        return pauseChannel(trx, request.params.id, request.actor, now())
+      })
       return reply
     },
   )
@@ -106,9 +108,10 @@ export const channelHealthRoutes: Routes = async (app, { ctx }) => {
     },
     async (request, reply) => {
       const { workspace_id } = request.credential
-      const channel = await applyEffect(ctx, request, reply, { status: 200 }, trx =>
-        resumeChannel(trx, request.params.id, request.actor, now()),
-      )
+      const channel = await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'channel', request.params.id)
+        return resumeChannel(trx, request.params.id, request.actor, now())
+      })
       if (channel) hints.ingest({ workspace_id, channel_id: channel.id })
       if (channel?.next_poll_at) hints.poll({ workspace_id, channel_id: channel.id })
       return reply

@@ -8,7 +8,7 @@ import {
   resumedChannelView,
 } from '@parley/contracts'
 import { channelContext, deleteChannel, seal } from '@parley/core'
-import { appendEvents, type Channel, findChannel, lockChannel, type Trx, updateChannel } from '@parley/db'
+import { appendEvents, type Channel, findChannel, lockChannel, updateChannel } from '@parley/db'
 import { DomainError, NotFound, type Role } from '@parley/domain'
 import { channelPatchByKind, reconnectByKind } from '../channel-bodies.ts'
 import { parseSettings } from '../connect-channel.ts'
@@ -16,6 +16,7 @@ import type { ApiContext } from '../context.ts'
 import { getChannel } from '../get-channel.ts'
 import { applyEffect } from '../plugins/effects.ts'
 import { reconnectChannel } from '../reconnect-channel.ts'
+import { refuseUnseen } from '../refuse-unseen.ts'
 import { testChannel } from '../test-channel.ts'
 import type { Routes } from '../zod-plugin.ts'
 
@@ -40,6 +41,7 @@ export const channelSettingsRoutes: Routes = async (app, { ctx }) => {
     },
     async (request, reply) => {
       await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'channel', request.params.id)
         const channel = await lockChannel(trx, request.params.id)
         if (!channel || channel.status === 'deleted') throw new NotFound('channel')
         if (Object.keys(request.body).length === 0) return channel
@@ -73,7 +75,7 @@ export const channelSettingsRoutes: Routes = async (app, { ctx }) => {
     },
     async request => {
       const { workspace_id } = request.credential
-      const channel = await db.inWorkspace(workspace_id, trx => getChannel(trx, request.params.id))
+      const channel = await db.inWorkspace(workspace_id, trx => getChannel(trx, request.credential, request.params.id))
       return testChannel(ctx, channel)
     },
   )
@@ -95,6 +97,7 @@ export const channelSettingsRoutes: Routes = async (app, { ctx }) => {
     async (request, reply) => {
       const { id } = request.params
       await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'channel', id)
         const context = channelContext({ workspace_id: request.credential.workspace_id, id })
         await deleteChannel(trx, id, seal(ctx.config.PARLEY_SECRET_KEY, context, {}), request.actor, now())
         return (await findChannel(trx, id))!
@@ -118,8 +121,7 @@ export const channelSettingsRoutes: Routes = async (app, { ctx }) => {
     async (request, reply) => {
       const { workspace_id } = request.credential
       const { id } = request.params
-      const channel = await db.inWorkspace(workspace_id, (trx: Trx) => findChannel(trx, id))
-      if (!channel || channel.status === 'deleted') throw new NotFound('channel')
+      const channel = await db.inWorkspace(workspace_id, trx => getChannel(trx, request.credential, id))
       // The network is asked before the transaction: no call to a network happens inside one.
       const reconnect = await reconnectChannel(ctx, channel, request.body)
       const connected = await applyEffect(ctx, request, reply, { status: 200 }, trx => reconnect(trx, request.actor))

@@ -3,9 +3,6 @@ import {
   channelBody,
   channelView,
   idParams,
-  inboxBody,
-  inboxPatch,
-  inboxView,
   messageView,
   outboxAckBody,
   outboxItem,
@@ -15,17 +12,7 @@ import {
   pageQuery,
 } from '@parley/contracts'
 import { acknowledgeOutbox } from '@parley/core'
-import {
-  findInbox,
-  hastenPollTurn,
-  insertInbox,
-  listChannels,
-  listInboxes,
-  listQueuedReplies,
-  newId,
-  updateInbox,
-} from '@parley/db'
-import { NotFound } from '@parley/domain'
+import { hastenPollTurn, listChannels, listQueuedReplies } from '@parley/db'
 import { z } from 'zod'
 import { capabilitiesOf } from '../capabilities-of.ts'
 import { newChannelByKind } from '../channel-bodies.ts'
@@ -38,61 +25,9 @@ import type { Routes } from '../zod-plugin.ts'
 
 const byMessage = z.object({ occurred_at: z.iso.datetime().transform(text => new Date(text)), id: z.string() })
 
-/** Connected accounts and the inboxes they feed. */
+/** Connected accounts. */
 export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
   const { db, now } = ctx
-
-  app.get(
-    '/inboxes',
-    {
-      config: { access: 'agent' },
-      schema: {
-        tags: ['Channels'],
-        summary: 'List inboxes',
-        querystring: pageQuery,
-        response: { 200: pageOf(inboxView) },
-      },
-    },
-    request => pageById(ctx, cursors, request, listInboxes),
-  )
-
-  app.post(
-    '/inboxes',
-    {
-      config: { access: 'admin' },
-      schema: { tags: ['Channels'], summary: 'Create an inbox', body: inboxBody, response: { 201: inboxView } },
-    },
-    async (request, reply) => {
-      const row = { id: newId(now()), ...request.body, created_at: now() }
-      await applyEffect(ctx, request, reply, { status: 201 }, trx => insertInbox(trx, row))
-      return reply
-    },
-  )
-
-  app.patch(
-    '/inboxes/:id',
-    {
-      config: { access: 'lead' },
-      schema: {
-        tags: ['Channels'],
-        summary: 'Rename an inbox or give it an SLA policy',
-        params: idParams,
-        body: inboxPatch,
-        response: { 200: inboxView },
-      },
-    },
-    async (request, reply) => {
-      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
-        const change = Object.keys(request.body).length > 0
-        const inbox = await (change
-          ? updateInbox(trx, request.params.id, request.body)
-          : findInbox(trx, request.params.id))
-        if (!inbox) throw new NotFound('inbox')
-        return inbox
-      })
-      return reply
-    },
-  )
 
   app.get(
     '/channels',
@@ -105,7 +40,7 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
         response: { 200: pageOf(channelView) },
       },
     },
-    request => pageById(ctx, cursors, request, listChannels),
+    request => pageById(ctx, cursors, request, (trx, page) => listChannels(trx, request.credential, page)),
   )
 
   app.post(
@@ -137,7 +72,9 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
       schema: { tags: ['Channels'], summary: 'Read a channel', params: idParams, response: { 200: channelView } },
     },
     async request => {
-      const channel = await db.inWorkspace(request.credential.workspace_id, trx => getChannel(trx, request.params.id))
+      const channel = await db.inWorkspace(request.credential.workspace_id, trx =>
+        getChannel(trx, request.credential, request.params.id),
+      )
       return channel
     },
   )
@@ -157,7 +94,7 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
       const { workspace_id } = request.credential
       const { id } = request.params
       const channel = await applyEffect(ctx, request, reply, { status: 202 }, async trx => {
-        const found = await getChannel(trx, id)
+        const found = await getChannel(trx, request.credential, id)
         // Not sooner than the network allowed, and not while it is being asked: a turn in progress stays.
         if (found.next_poll_at) await hastenPollTurn(trx, id, now(), { head_due_at: null })
         return found
@@ -181,7 +118,9 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
       },
     },
     async request => {
-      const channel = await db.inWorkspace(request.credential.workspace_id, trx => getChannel(trx, request.params.id))
+      const channel = await db.inWorkspace(request.credential.workspace_id, trx =>
+        getChannel(trx, request.credential, request.params.id),
+      )
       return capabilitiesOf(channel)
     },
   )
@@ -200,7 +139,7 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     request =>
       db.inWorkspace(request.credential.workspace_id, async trx => {
-        await getChannel(trx, request.params.id)
+        await getChannel(trx, request.credential, request.params.id)
         const position = {
           schema: byMessage,
           of: ({ occurred_at, id }: { occurred_at: Date; id: string }) => ({ occurred_at, id }),
@@ -239,7 +178,7 @@ export const channelRoutes: Routes = async (app, { ctx, cursors }) => {
     async (request, reply) => {
       const { id, message_id } = request.params
       await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
-        await getChannel(trx, id)
+        await getChannel(trx, request.credential, id)
         return withItsAttachments(trx, await acknowledgeOutbox(trx, id, message_id, request.body, now()))
       })
       return reply

@@ -25,6 +25,8 @@ import {
   listVersions,
   type MessagePosition,
   markRead,
+  type Reach,
+  seesInbox,
   type Trx,
 } from '@parley/db'
 import { DomainError, NotFound } from '@parley/domain'
@@ -34,6 +36,7 @@ import { describeEvent } from '../describe-event.ts'
 import { positionsOf, readConversations } from '../list-conversations.ts'
 import { page } from '../paging.ts'
 import { applyEffect, etagOf, expectedVersion } from '../plugins/effects.ts'
+import { refuseUnseen } from '../refuse-unseen.ts'
 import { withAttachments } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
@@ -48,9 +51,9 @@ const FIRST_EVENT = { xact: '0', seq: 0 }
 export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
   const { db, now } = ctx
 
-  const getConversation = async (trx: Trx, id: string) => {
+  const getConversation = async (trx: Trx, caller: Reach, id: string) => {
     const conversation = await findConversation(trx, id)
-    if (!conversation) throw new NotFound('conversation')
+    if (!conversation || !seesInbox(caller, conversation.inbox_id)) throw new NotFound('conversation')
     return conversation
   }
 
@@ -69,7 +72,7 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
       const { sort, include = [], limit: _, cursor: __, ...written } = request.query
       const { workspace_id, user_id } = request.credential
       return db.inWorkspace(workspace_id, async trx => {
-        const filter = await filterFor(trx, written, user_id, now())
+        const filter = await filterFor(trx, written, request.credential, now())
         return page(cursors, request, positionsOf(sort), next =>
           readConversations(trx, filter, { sort, ...next }, include, user_id),
         )
@@ -88,12 +91,10 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
         response: { 200: countView },
       },
     },
-    request => {
-      const { workspace_id, user_id } = request.credential
-      return db.inWorkspace(workspace_id, async trx =>
-        countConversations(trx, await filterFor(trx, request.query, user_id, now())),
-      )
-    },
+    request =>
+      db.inWorkspace(request.credential.workspace_id, async trx =>
+        countConversations(trx, await filterFor(trx, request.query, request.credential, now())),
+      ),
   )
 
   app.get(
@@ -109,7 +110,7 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     async (request, reply) => {
       const found = await db.inWorkspace(request.credential.workspace_id, trx =>
-        getConversation(trx, request.params.id),
+        getConversation(trx, request.credential, request.params.id),
       )
       return reply.headers(etagOf(found)).send(found)
     },
@@ -129,7 +130,7 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     request =>
       db.inWorkspace(request.credential.workspace_id, async trx => {
-        await getConversation(trx, request.params.id)
+        await getConversation(trx, request.credential, request.params.id)
         const position = {
           schema: byThreadOrder,
           of: ({ occurred_at, thread_position }: MessagePosition) => ({ occurred_at, thread_position }),
@@ -153,6 +154,7 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     request =>
       db.inWorkspace(request.credential.workspace_id, async trx => {
+        await refuseUnseen(trx, request.credential, 'message', request.params.id)
         const message = await findMessage(trx, request.params.id)
         if (!message) throw new NotFound('message')
         const data = await listVersions(trx, message)
@@ -174,7 +176,7 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     request =>
       db.inWorkspace(request.credential.workspace_id, async trx => {
-        await getConversation(trx, request.params.id)
+        await getConversation(trx, request.credential, request.params.id)
         const position = { schema: byEvent, of: ({ xact, seq }: { xact: string; seq: number }) => ({ xact, seq }) }
         const found = await page(cursors, request, position, ({ limit, after }) =>
           listConversationEvents(trx, request.params.id, { limit, after: after ?? FIRST_EVENT }),
@@ -198,8 +200,9 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
     async (request, reply) => {
       const seen = expectedVersion(request)
       await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
         await changeConversation(trx, request.params.id, request.body, seen, request.actor, now())
-        return getConversation(trx, request.params.id)
+        return getConversation(trx, request.credential, request.params.id)
       })
       return reply
     },
@@ -221,7 +224,7 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
       const { user_id } = request.credential
       if (!user_id) throw new DomainError('validation_failed', 'This key acts as no person, so it reads nothing.')
       await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
-        const conversation = await getConversation(trx, request.params.id)
+        const conversation = await getConversation(trx, request.credential, request.params.id)
         const { up_to } = request.body
         const seen = up_to ? await findMessage(trx, up_to) : undefined
         if (up_to && seen?.conversation_id !== conversation.id)
@@ -248,8 +251,9 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
     async (request, reply) => {
       const owners = { from: request.body.from, to: request.body.assignee_id }
       await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
         await assignConversation(trx, request.params.id, owners, request.actor, now())
-        return getConversation(trx, request.params.id)
+        return getConversation(trx, request.credential, request.params.id)
       })
       return reply
     },
@@ -270,8 +274,9 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
       const { user_id } = request.credential
       if (!user_id) throw new DomainError('validation_failed', 'This key acts as no person, so it can own nothing.')
       await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
         await assignConversation(trx, request.params.id, { from: null, to: user_id }, request.actor, now())
-        return getConversation(trx, request.params.id)
+        return getConversation(trx, request.credential, request.params.id)
       })
       return reply
     },
@@ -291,10 +296,10 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     async (request, reply) => {
       const note = { conversation_id: request.params.id, author: request.actor, body: request.body.body }
-      await applyEffect(ctx, request, reply, { status: 201 }, async trx => ({
-        ...(await addNote(trx, note, now())),
-        attachments: [],
-      }))
+      await applyEffect(ctx, request, reply, { status: 201 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
+        return { ...(await addNote(trx, note, now())), attachments: [] }
+      })
       return reply
     },
   )

@@ -3,6 +3,7 @@ import { describeDraft, discardDraft, saveDraft } from '@parley/core'
 import { findConversation, findDraft } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import { applyEffect, etagOf, expectedVersionIfAny } from '../plugins/effects.ts'
+import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** The answer to a conversation that is being written, by whoever of the team is at it. */
@@ -23,6 +24,7 @@ export const draftRoutes: Routes = async (app, { ctx }) => {
     async (request, reply) => {
       const { id } = request.params
       const draft = await db.inWorkspace(request.credential.workspace_id, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', id)
         if (!(await findConversation(trx, id))) throw new NotFound('conversation')
         return findDraft(trx, id)
       })
@@ -48,9 +50,10 @@ export const draftRoutes: Routes = async (app, { ctx }) => {
     },
     async (request, reply) => {
       const seen = expectedVersionIfAny(request)
-      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx =>
-        describeDraft(await saveDraft(trx, request.params.id, request.body, seen, request.actor, now())),
-      )
+      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
+        return describeDraft(await saveDraft(trx, request.params.id, request.body, seen, request.actor, now()))
+      })
       return reply
     },
   )
@@ -69,9 +72,10 @@ export const draftRoutes: Routes = async (app, { ctx }) => {
     },
     async (request, reply) => {
       const seen = expectedVersionIfAny(request)
-      await applyEffect(ctx, request, reply, { status: 200 }, async trx =>
-        describeDraft(await discardDraft(trx, request.params.id, seen, request.actor, now())),
-      )
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
+        return describeDraft(await discardDraft(trx, request.params.id, seen, request.actor, now()))
+      })
       return reply
     },
   )

@@ -1,7 +1,16 @@
 import { eventPage, eventQuery } from '@parley/contracts'
-import { currentEventPosition, findCredential, listEventsAfter } from '@parley/db'
+import {
+  type Credential,
+  currentEventPosition,
+  type EventPosition,
+  type EventRow,
+  keepVisible,
+  listEventsAfter,
+  seesEverything,
+  type Trx,
+} from '@parley/db'
 import { z } from 'zod'
-import { describeEvent, parseEventCursor } from '../describe-event.ts'
+import { cursorOf, describeEvent, parseEventCursor } from '../describe-event.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 const FROM_THE_BEGINNING = { xact: '0', seq: 0 }
@@ -15,7 +24,9 @@ export const eventRoutes: Routes = async (app, { ctx }) => {
       schema: {
         tags: ['Integrations'],
         summary: 'Read the event log from a place on',
-        description: 'Without `after` from the beginning. `next_cursor` is null when there is nothing newer yet.',
+        description:
+          'Without `after` from the beginning. `next_cursor` is null when there is nothing newer yet; a page may be short, or ' +
+          'empty, and still have one: it leaves out what you do not see.',
         querystring: eventQuery,
         response: { 200: eventPage },
       },
@@ -23,10 +34,11 @@ export const eventRoutes: Routes = async (app, { ctx }) => {
     async request => {
       const { after, limit } = request.query
       const position = after === undefined ? FROM_THE_BEGINNING : parseEventCursor(after)
-      const { workspace_id } = request.credential
-      const rows = await ctx.db.inWorkspace(workspace_id, trx => listEventsAfter(trx, position, limit))
-      const data = rows.map(describeEvent)
-      return { data, next_cursor: data.at(-1)?.cursor ?? null }
+      const { credential } = request
+      const read = await ctx.db.inWorkspace(credential.workspace_id, trx =>
+        readVisible(trx, credential, position, limit),
+      )
+      return { data: read.rows.map(describeEvent), next_cursor: read.last && cursorOf(read.last) }
     },
   )
 
@@ -47,18 +59,36 @@ export const eventRoutes: Routes = async (app, { ctx }) => {
       },
     },
     async (request, reply) => {
-      const { workspace_id, id } = request.credential
+      const { workspace_id } = request.credential
       const last = request.headers['last-event-id']
       const position =
         typeof last === 'string' && last !== ''
           ? parseEventCursor(last)
           : await ctx.db.inWorkspace(workspace_id, currentEventPosition)
-      const key = (request.headers.authorization ?? '').slice('Bearer '.length)
-      // A key that is revoked or expires ends its streams too.
-      const stillAllowed = async () => (await findCredential(ctx.db, key, ctx.now()))?.id === id
       reply.hijack()
       for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
-      ctx.streams.open(workspace_id, position, reply.raw, stillAllowed)
+      ctx.streams.open(workspace_id, position, reply.raw, request.authorise)
     },
   )
+}
+
+/** More is not looked through for one answer: who sees little of a busy log gets a short page and a place to go on from. */
+const MAX_READ = 5_000
+const READ = 500
+
+/** Events that the caller sees after a place, and how far the log was read for them; null when there was nothing. */
+async function readVisible(trx: Trx, caller: Credential, position: EventPosition, limit: number) {
+  const rows: EventRow[] = []
+  let last: EventPosition | null = null
+  for (let count = 0; count < MAX_READ && rows.length < limit; ) {
+    const size = seesEverything(caller) ? limit : READ
+    const read = await listEventsAfter(trx, last ?? position, size)
+    const seen = (await keepVisible(trx, caller, read)).slice(0, limit - rows.length)
+    rows.push(...seen)
+    // A full page ends at its last event: what was read behind that comes with the next one.
+    last = (rows.length === limit ? rows : read).at(-1) ?? last
+    count += read.length
+    if (read.length < size) break
+  }
+  return { rows, last }
 }

@@ -4,6 +4,7 @@ import { findMessage, listMessageActions, type Trx } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import { capabilitiesOf } from '../capabilities-of.ts'
 import { applyEffect } from '../plugins/effects.ts'
+import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** What is done to a message on its network besides answering it. 202 means stored; the action's `state` tells the rest. */
@@ -31,9 +32,10 @@ export const messageActionRoutes: Routes = async (app, { ctx }) => {
     async (request, reply) => {
       const { id: conversation_id, message_id } = request.params
       const draft = { ...request.body, conversation_id, message_id, actor: request.actor }
-      const action = await applyEffect(ctx, request, reply, { status: 202 }, trx =>
-        queueAction(trx, draft, capabilitiesOf, ctx.now()),
-      )
+      const action = await applyEffect(ctx, request, reply, { status: 202 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'message', message_id)
+        return queueAction(trx, draft, capabilitiesOf, ctx.now())
+      })
       const { workspace_id } = request.credential
       if (action && !action.hold_until) ctx.hints.send({ workspace_id, message_id, action_id: action.id })
       return reply
@@ -53,6 +55,7 @@ export const messageActionRoutes: Routes = async (app, { ctx }) => {
     },
     request =>
       ctx.db.inWorkspace(request.credential.workspace_id, async trx => {
+        await refuseUnseen(trx, request.credential, 'message', request.params.message_id)
         await getMessage(trx, request.params)
         const data = await listMessageActions(trx, request.params.message_id)
         return { data }
@@ -73,6 +76,7 @@ export const messageActionRoutes: Routes = async (app, { ctx }) => {
     async (request, reply) => {
       const { message_id, action_id } = request.params
       await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
         await getMessage(trx, request.params)
         return cancelAction(trx, { message_id, action_id }, request.actor, ctx.now())
       })

@@ -38,7 +38,7 @@ export const parkedEventRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     request =>
       db.inWorkspace(request.credential.workspace_id, async trx => {
-        await getChannel(trx, request.params.id)
+        await getChannel(trx, request.credential, request.params.id)
         const position = { schema: z.string(), of: (row: { id: string }) => row.id }
         return page(cursors, request, position, next => listParkedEvents(trx, request.params.id, next))
       }),
@@ -59,7 +59,7 @@ export const parkedEventRoutes: Routes = async (app, { ctx, cursors }) => {
     async (request, reply) => {
       const { id, event_id } = request.params
       const event = await applyEffect(ctx, request, reply, { status: 202 }, async trx => {
-        await getChannel(trx, id)
+        await getChannel(trx, request.credential, id)
         return retryParked(trx, id, event_id, request.actor, now())
       })
       if (event) hints.ingest({ workspace_id: request.credential.workspace_id, channel_id: id })
@@ -82,7 +82,7 @@ export const parkedEventRoutes: Routes = async (app, { ctx, cursors }) => {
     async (request, reply) => {
       const { id, event_id } = request.params
       await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
-        await getChannel(trx, id)
+        await getChannel(trx, request.credential, id)
         return discardParked(trx, id, event_id, request.actor, now())
       })
       return reply
@@ -105,7 +105,7 @@ export const parkedEventRoutes: Routes = async (app, { ctx, cursors }) => {
     async (request, reply) => {
       const { id } = request.params
       const outcomes = await applyEffect(ctx, request, reply, { status: 202 }, async trx => {
-        await getChannel(trx, id)
+        await getChannel(trx, request.credential, id)
         return retryManyParked(trx, id, request.body, request.actor, now())
       })
       if (outcomes) hints.ingest({ workspace_id: request.credential.workspace_id, channel_id: id })
@@ -129,7 +129,7 @@ export const parkedEventRoutes: Routes = async (app, { ctx, cursors }) => {
     async (request, reply) => {
       const { id } = request.params
       await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
-        await getChannel(trx, id)
+        await getChannel(trx, request.credential, id)
         return discardManyParked(trx, id, request.body, request.actor, now())
       })
       return reply

@@ -1,9 +1,10 @@
 import { attempts, idParams, markNotSentBody, markSentBody, messageView, replyBody, replyView } from '@parley/contracts'
-import { cancelReply, markNotSent, markSent, queueReply, retryReply } from '@parley/core'
-import { findMessage, listAttempts, type Message } from '@parley/db'
-import { NotFound } from '@parley/domain'
+import { cancelReply, markNotSent, markSent, queueReply, retryReply, UNKNOWN_UPLOADS } from '@parley/core'
+import { type Credential, findMessage, listAttempts, type Message, sees, type Trx } from '@parley/db'
+import { DomainError, NotFound } from '@parley/domain'
 import { deliveryOf } from '../capabilities-of.ts'
 import { applyEffect } from '../plugins/effects.ts'
+import { refuseUnseen } from '../refuse-unseen.ts'
 import { withAttachments, withItsAttachments } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
@@ -32,6 +33,8 @@ export const replyRoutes: Routes = async (app, { ctx }) => {
     async (request, reply) => {
       const draft = { ...request.body, conversation_id: request.params.id, author: request.actor }
       const queued = await applyEffect(ctx, request, reply, { status: 202 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
+        await refuseUnseenFiles(trx, request.credential, request.body.attachment_ids)
         const messages = await withAttachments(trx, await queueReply(trx, draft, deliveryOf, now()))
         return { ...messages[0]!, parts: messages.length > 1 ? messages : [] }
       })
@@ -52,12 +55,11 @@ export const replyRoutes: Routes = async (app, { ctx }) => {
       },
     },
     async (request, reply) => {
-      await applyEffect(ctx, request, reply, { status: 200 }, async trx =>
-        withItsAttachments(
-          trx,
-          await cancelReply(trx, { message_id: request.params.id, actor: request.actor, now: now() }),
-        ),
-      )
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'message', request.params.id, 'reply')
+        const decision = { message_id: request.params.id, actor: request.actor, now: now() }
+        return withItsAttachments(trx, await cancelReply(trx, decision))
+      })
       return reply
     },
   )
@@ -79,9 +81,10 @@ export const replyRoutes: Routes = async (app, { ctx }) => {
     async (request, reply) => {
       const decision = { message_id: request.params.id, actor: request.actor, now: now() }
       hint(
-        await applyEffect(ctx, request, reply, { status: 202 }, async trx =>
-          withItsAttachments(trx, await retryReply(trx, decision, deliveryOf)),
-        ),
+        await applyEffect(ctx, request, reply, { status: 202 }, async trx => {
+          await refuseUnseen(trx, request.credential, 'message', request.params.id, 'reply')
+          return withItsAttachments(trx, await retryReply(trx, decision, deliveryOf))
+        }),
       )
       return reply
     },
@@ -101,9 +104,10 @@ export const replyRoutes: Routes = async (app, { ctx }) => {
     },
     async (request, reply) => {
       const decision = { message_id: request.params.id, actor: request.actor, now: now() }
-      await applyEffect(ctx, request, reply, { status: 200 }, async trx =>
-        withItsAttachments(trx, await markSent(trx, decision, request.body)),
-      )
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'message', request.params.id, 'reply')
+        return withItsAttachments(trx, await markSent(trx, decision, request.body))
+      })
       return reply
     },
   )
@@ -122,9 +126,10 @@ export const replyRoutes: Routes = async (app, { ctx }) => {
     },
     async (request, reply) => {
       const decision = { message_id: request.params.id, actor: request.actor, now: now() }
-      await applyEffect(ctx, request, reply, { status: 200 }, async trx =>
-        withItsAttachments(trx, await markNotSent(trx, decision, request.body.reason)),
-      )
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'message', request.params.id, 'reply')
+        return withItsAttachments(trx, await markNotSent(trx, decision, request.body.reason))
+      })
       return reply
     },
   )
@@ -142,9 +147,17 @@ export const replyRoutes: Routes = async (app, { ctx }) => {
     },
     request =>
       db.inWorkspace(request.credential.workspace_id, async trx => {
+        await refuseUnseen(trx, request.credential, 'message', request.params.id)
         if (!(await findMessage(trx, request.params.id))) throw new NotFound('message')
         const data = await listAttempts(trx, request.params.id)
         return { data }
       }),
   )
+}
+
+/** Files that the caller cannot see cannot be sent on: they are no uploads, as far as the caller can tell. */
+async function refuseUnseenFiles(trx: Trx, caller: Credential, ids: string[]): Promise<void> {
+  for (const id of ids) {
+    if (!(await sees(trx, caller, 'attachment', id))) throw new DomainError('validation_failed', UNKNOWN_UPLOADS)
+  }
 }

@@ -9,11 +9,19 @@ import {
   savedReplyQuery,
   savedReplyView,
 } from '@parley/contracts'
-import { archiveSavedReply, changeSavedReply, createSavedReply, renderSavedReply } from '@parley/core'
-import { findSavedReply, listSavedReplies } from '@parley/db'
-import { NotFound, REPLY_VARIABLES, type ReplyVariable, searchKey } from '@parley/domain'
+import {
+  archiveSavedReply,
+  changeSavedReply,
+  createSavedReply,
+  renderSavedReply,
+  UNKNOWN_CONVERSATION,
+  UNKNOWN_INBOX,
+} from '@parley/core'
+import { type Credential, findSavedReply, listSavedReplies, sees, type Trx } from '@parley/db'
+import { DomainError, NotFound, REPLY_VARIABLES, type ReplyVariable, searchKey } from '@parley/domain'
 import { pageById } from '../paging.ts'
 import { applyEffect, etagOf, expectedVersion } from '../plugins/effects.ts'
+import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** Texts that a team writes once and uses often. */
@@ -35,7 +43,11 @@ export const savedReplyRoutes: Routes = async (app, { ctx, cursors }) => {
       const { q = '', inbox_id, archived } = request.query
       const words = searchKey(q).split(/\s+/).filter(Boolean)
       return pageById(ctx, cursors, request, (trx, page) =>
-        listSavedReplies(trx, { words, inbox_id, archived: archived === 'true' }, page),
+        listSavedReplies(
+          trx,
+          { words, inbox_id, inbox_ids: request.credential.inbox_ids, archived: archived === 'true' },
+          page,
+        ),
       )
     },
   )
@@ -70,9 +82,10 @@ export const savedReplyRoutes: Routes = async (app, { ctx, cursors }) => {
       },
     },
     async (request, reply) => {
-      await applyEffect(ctx, request, reply, { status: 201, headers: etagOf }, trx =>
-        createSavedReply(trx, request.body, request.actor, now()),
-      )
+      await applyEffect(ctx, request, reply, { status: 201, headers: etagOf }, async trx => {
+        await refuseUnseenInbox(trx, request.credential, request.body.inbox_id)
+        return createSavedReply(trx, request.body, request.actor, now())
+      })
       return reply
     },
   )
@@ -90,7 +103,10 @@ export const savedReplyRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     async (request, reply) => {
       const { workspace_id } = request.credential
-      const found = await db.inWorkspace(workspace_id, trx => findSavedReply(trx, request.params.id))
+      const found = await db.inWorkspace(workspace_id, async trx => {
+        await refuseUnseen(trx, request.credential, 'saved reply', request.params.id)
+        return findSavedReply(trx, request.params.id)
+      })
       if (!found) throw new NotFound('saved reply')
       return reply.headers(etagOf(found)).send(found)
     },
@@ -110,9 +126,11 @@ export const savedReplyRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     async (request, reply) => {
       const seen = expectedVersion(request)
-      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, trx =>
-        changeSavedReply(trx, request.params.id, request.body, seen, request.actor, now()),
-      )
+      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
+        await refuseUnseen(trx, request.credential, 'saved reply', request.params.id)
+        await refuseUnseenInbox(trx, request.credential, request.body.inbox_id)
+        return changeSavedReply(trx, request.params.id, request.body, seen, request.actor, now())
+      })
       return reply
     },
   )
@@ -129,9 +147,10 @@ export const savedReplyRoutes: Routes = async (app, { ctx, cursors }) => {
       },
     },
     async (request, reply) => {
-      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, trx =>
-        archiveSavedReply(trx, request.params.id, request.actor, now()),
-      )
+      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
+        await refuseUnseen(trx, request.credential, 'saved reply', request.params.id)
+        return archiveSavedReply(trx, request.params.id, request.actor, now())
+      })
       return reply
     },
   )
@@ -150,7 +169,19 @@ export const savedReplyRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     request => {
       const { workspace_id, user_id } = request.credential
-      return db.inWorkspace(workspace_id, trx => renderSavedReply(trx, request.params.id, { ...request.body, user_id }))
+      return db.inWorkspace(workspace_id, async trx => {
+        await refuseUnseen(trx, request.credential, 'saved reply', request.params.id)
+        if (!(await sees(trx, request.credential, 'conversation', request.body.conversation_id))) {
+          throw new DomainError('validation_failed', UNKNOWN_CONVERSATION)
+        }
+        return renderSavedReply(trx, request.params.id, { ...request.body, user_id })
+      })
     },
   )
+}
+
+async function refuseUnseenInbox(trx: Trx, caller: Credential, inbox_id: string | null | undefined): Promise<void> {
+  if (inbox_id && !(await sees(trx, caller, 'inbox', inbox_id))) {
+    throw new DomainError('validation_failed', UNKNOWN_INBOX)
+  }
 }

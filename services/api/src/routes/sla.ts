@@ -16,6 +16,7 @@ import { NotFound, SLA_METRICS } from '@parley/domain'
 import type { z } from 'zod'
 import { pageById } from '../paging.ts'
 import { applyEffect } from '../plugins/effects.ts'
+import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** What was promised, how long customers wait, and whether the promise is kept. */
@@ -93,6 +94,7 @@ export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
     request =>
       db.inWorkspace(request.credential.workspace_id, async trx => {
         const { id } = request.params
+        await refuseUnseen(trx, request.credential, 'conversation', id)
         if (!(await findConversation(trx, id))) throw new NotFound('conversation')
         const view = { waits: await listWaits(trx, id), clocks: await listClocks(trx, id) }
         return view as z.output<typeof conversationSlaView>
@@ -114,7 +116,7 @@ export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
       const { from, to } = request.query
       const as_of = now()
       const rows = await db.readInWorkspace(request.credential.workspace_id, trx =>
-        summariseClocks(trx, from, to, as_of),
+        summariseClocks(trx, request.credential, from, to, as_of),
       )
       const metrics = SLA_METRICS.map(metric => {
         const row = rows.find(candidate => candidate.metric === metric) ?? NOTHING

@@ -9,18 +9,20 @@ import {
   tagView,
 } from '@parley/contracts'
 import { changeTag, createTag, tagConversation, untagConversation } from '@parley/core'
-import { findConversation, listTags, listTagsOf, type Trx } from '@parley/db'
+import { type Credential, findConversation, listTags, listTagsOf, seesInbox, type Trx } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import { pageById } from '../paging.ts'
 import { applyEffect } from '../plugins/effects.ts'
+import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** Words that conversations are sorted by. */
 export const tagRoutes: Routes = async (app, { ctx, cursors }) => {
   const { now } = ctx
 
-  const tagsOf = async (trx: Trx, id: string) => {
-    if (!(await findConversation(trx, id))) throw new NotFound('conversation')
+  const tagsOf = async (trx: Trx, caller: Credential, id: string) => {
+    const conversation = await findConversation(trx, id)
+    if (!conversation || !seesInbox(caller, conversation.inbox_id)) throw new NotFound('conversation')
     return { data: await listTagsOf(trx, [id]) }
   }
 
@@ -76,7 +78,8 @@ export const tagRoutes: Routes = async (app, { ctx, cursors }) => {
         response: { 200: conversationTags },
       },
     },
-    request => ctx.db.inWorkspace(request.credential.workspace_id, trx => tagsOf(trx, request.params.id)),
+    request =>
+      ctx.db.inWorkspace(request.credential.workspace_id, trx => tagsOf(trx, request.credential, request.params.id)),
   )
 
   for (const [method, change, summary] of [
@@ -91,8 +94,9 @@ export const tagRoutes: Routes = async (app, { ctx, cursors }) => {
       handler: async (request, reply) => {
         const { id, tag } = request.params as { id: string; tag: string }
         await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+          await refuseUnseen(trx, request.credential, 'conversation', id)
           await change(trx, id, tag, request.actor, now())
-          return tagsOf(trx, id)
+          return tagsOf(trx, request.credential, id)
         })
         return reply
       },

@@ -10,7 +10,7 @@ import {
   viewView,
 } from '@parley/contracts'
 import { changeView, createView, removeView, type ViewAuthor } from '@parley/core'
-import { countConversations, findView, listViews, type Trx, type View } from '@parley/db'
+import { countConversations, findView, listTeamIdsOf, listViews, type Trx, type View } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import type { FastifyRequest } from 'fastify'
 import { filterFor, refuseUnknown } from '../conversation-filter.ts'
@@ -23,16 +23,16 @@ import type { Routes } from '../zod-plugin.ts'
 export const viewRoutes: Routes = async (app, { ctx, cursors }) => {
   const { db, now } = ctx
 
-  const authorOf = ({ credential: { user_id, role }, actor }: FastifyRequest): ViewAuthor => {
-    return { user_id, role, actor, team_ids: [] }
+  const authorOf = async (trx: Trx, { credential: { user_id, role }, actor }: FastifyRequest): Promise<ViewAuthor> => {
+    return { user_id, role, actor, team_ids: user_id ? await listTeamIdsOf(trx, user_id) : [] }
   }
   const getView = async (trx: Trx, request: FastifyRequest, id: string) => {
-    const view = await findView(trx, authorOf(request), id)
+    const view = await findView(trx, await authorOf(trx, request), id)
     if (!view) throw new NotFound('view')
     return view
   }
   const filterOf = (trx: Trx, { filter }: View, request: FastifyRequest) =>
-    filterFor(trx, filter as ConversationFilterInput, request.credential.user_id, now())
+    filterFor(trx, filter as ConversationFilterInput, request.credential, now())
 
   app.get(
     '/views',
@@ -47,7 +47,7 @@ export const viewRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     request =>
       pageById(ctx, cursors, request, async (trx, next) => {
-        const views = await listViews(trx, authorOf(request), next)
+        const views = await listViews(trx, await authorOf(trx, request), next)
         if (request.query.include !== 'count') return views
         const counts = views.map(async view => countConversations(trx, await filterOf(trx, view, request)))
         const counted = await Promise.all(counts)
@@ -63,8 +63,8 @@ export const viewRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     async (request, reply) => {
       await applyEffect(ctx, request, reply, { status: 201, headers: etagOf }, async trx => {
-        await refuseUnknown(trx, request.body.filter)
-        return createView(trx, request.body, authorOf(request), now())
+        await refuseUnknown(trx, request.body.filter, request.credential)
+        return createView(trx, request.body, await authorOf(trx, request), now())
       })
       return reply
     },
@@ -98,8 +98,8 @@ export const viewRoutes: Routes = async (app, { ctx, cursors }) => {
     async (request, reply) => {
       const seen = expectedVersion(request)
       await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
-        await refuseUnknown(trx, request.body.filter ?? {})
-        return changeView(trx, request.params.id, request.body, seen, authorOf(request), now())
+        await refuseUnknown(trx, request.body.filter ?? {}, request.credential)
+        return changeView(trx, request.params.id, request.body, seen, await authorOf(trx, request), now())
       })
       return reply
     },
@@ -112,8 +112,8 @@ export const viewRoutes: Routes = async (app, { ctx, cursors }) => {
       schema: { tags: ['Views'], summary: 'Delete a view', params: idParams, response: { 200: viewView } },
     },
     async (request, reply) => {
-      await applyEffect(ctx, request, reply, { status: 200 }, trx =>
-        removeView(trx, request.params.id, authorOf(request), now()),
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx =>
+        removeView(trx, request.params.id, await authorOf(trx, request), now()),
       )
       return reply
     },

@@ -4,6 +4,7 @@ import {
   countCountRows,
   deleteClosedEvents,
   deleteDuplicateCounts,
+  deleteEndedSessions,
   deleteStoredAnswers,
   deleteUnusedAttachments,
   dropPayloadPartitions,
@@ -26,6 +27,8 @@ const DAY_MS = 24 * 3600 * 1000
 const KEEP_ANSWERS_MS = 7 * DAY_MS
 /** A draft begun before a long weekend still has its files after it. */
 const KEEP_UPLOADS_MS = 7 * DAY_MS
+/** For whoever asks afterwards what a session in the log was. */
+const KEEP_SESSIONS_MS = 30 * DAY_MS
 /** Today and a week ahead: as long may housekeeping stand still before payloads land in the default partition. */
 const PARTITION_DAYS = 8
 /** In one transaction, so that none is long. */
@@ -60,17 +63,19 @@ export function sweep(ctx: WorkerContext) {
 }
 
 /**
- * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for idempotency keys, uploads that no reply took, and what the
+ * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for idempotency keys, uploads that no reply took, sessions that are over, and what the
  * ledger holds of events that were closed long ago. Several workers at it share the work.
  */
 export function cleanUp(ctx: WorkerContext) {
   return async (): Promise<void> => {
     const answersBefore = new Date(ctx.now().getTime() - KEEP_ANSWERS_MS)
     const uploadsBefore = new Date(ctx.now().getTime() - KEEP_UPLOADS_MS)
+    const sessionsBefore = new Date(ctx.now().getTime() - KEEP_SESSIONS_MS)
     const ledgerBefore = oldestKept(ctx)
     for (const workspace_id of await ctx.db.asSystem(listWorkspaceIds)) {
       await ctx.db.inWorkspace(workspace_id, trx => doubtOutbox(trx, ctx.now()))
       await ctx.db.inWorkspace(workspace_id, trx => deleteStoredAnswers(trx, answersBefore))
+      await ctx.db.inWorkspace(workspace_id, trx => deleteEndedSessions(trx, sessionsBefore))
       await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))
       for (const forget of [deleteClosedEvents, deleteDuplicateCounts]) {
         await inBatches(ctx, workspace_id, trx => forget(trx, ledgerBefore, FORGET_BATCH))

@@ -1,0 +1,38 @@
+import type { ConversationStatus } from '@parley/domain'
+import { sql } from 'kysely'
+import type { Trx } from '../database.ts'
+import type { Conversation } from './conversations.ts'
+import { mayWork } from './visibility.ts'
+
+export type OwnedFilter = {
+  user_id?: string | undefined
+  inbox_id?: string | undefined
+  statuses: ConversationStatus[]
+  /** Only what its owner cannot see any more. */
+  unseen: boolean
+}
+
+/** Locks conversations that somebody owns, in id order so that two writers cannot deadlock. */
+export async function lockOwned(
+  trx: Trx,
+  { user_id, inbox_id, statuses, unseen }: OwnedFilter,
+): Promise<Conversation[]> {
+  let query = trx
+    .selectFrom('conversations as c')
+    .selectAll()
+    .where('c.assignee_id', 'is not', null)
+    .where('c.status', 'in', statuses)
+  if (user_id) query = query.where('c.assignee_id', '=', user_id)
+  if (inbox_id) query = query.where('c.inbox_id', '=', inbox_id)
+  if (unseen) query = query.where(sql<boolean>`not ${mayWork(sql.ref('c.assignee_id'), sql.ref('c.inbox_id'))}`)
+  return query.orderBy('c.id').forUpdate('c').execute()
+}
+
+/** Leaves conversations to nobody; the caller holds their locks. */
+export async function disown(trx: Trx, ids: string[], now: Date): Promise<void> {
+  await trx
+    .updateTable('conversations')
+    .set(eb => ({ assignee_id: null, updated_at: now, version: eb('version', '+', 1) }))
+    .where('id', 'in', ids)
+    .execute()
+}

@@ -1,0 +1,314 @@
+import { newId } from '@parley/db'
+import t from 'tap'
+import { type Answer, addConversation, addKey, type Json, testApi } from './helper.ts'
+import { changesNothing, isProblem, withoutInstance } from './refusals.ts'
+import { bodyFor, documentedRoutes, type Route } from './routes.ts'
+import { addThings, fill, namedBy } from './tenant-things.ts'
+
+/*
+ * Made from the routes that there are: each of them is called with ids of another workspace and of an inbox that the caller
+ * does not see, in the path, the query and the body. A route or a field that nobody has listed fails.
+ */
+const api = await testApi(t)
+const { db, ours, theirs } = api
+const document = (await api.inject({ method: 'GET', url: '/openapi.json' })).body
+const routes = (await documentedRoutes(api)).filter(({ role }) => role)
+const own = await addThings(api, ours)
+const foreign = await addThings(api, theirs)
+const nowhere = newId(api.clock.now)
+const QUERY: Record<string, string> = { '/v1/sla/summary': 'from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z' }
+let keys = 0
+
+const call = (route: Route, path: string, body: Json, key = ours.key) => {
+  keys += 1
+  return api.call(route.method, `${path}?${QUERY[route.path] ?? ''}`, body, {
+    authorization: `Bearer ${key}`,
+    'idempotency-key': `authorisation-${keys}`,
+    'if-match': '"1"',
+  })
+}
+/** An answer without what differs from call to call, and without the id that was asked for. */
+const told = (answer: Answer, ...ids: string[]) =>
+  `${answer.status} ${ids.reduce((text, id) => text.replaceAll(id, '…'), withoutInstance(answer))}`
+const resolve = (schema: Json): Json =>
+  schema?.$ref
+    ? resolve(
+        schema.$ref
+          .split('/')
+          .slice(1)
+          .reduce((at: Json, key: string) => at[key], document),
+      )
+    : schema
+
+t.test('an id of another workspace in a path is answered like one that is nowhere, in every place', async t => {
+  let tried = 0
+  await changesNothing(t, api, async () => {
+    for (const route of routes.filter(({ path }) => path.includes('{'))) {
+      const things = namedBy(route.path)
+      const body = bodyFor(route, { inbox: ours.inbox_id, calendar: nowhere })
+      // Every way to put foreign ids among our own ones, but none at all.
+      for (let mask = 1; mask < 2 ** things.length; mask += 1) {
+        const ids = (from: (thing: string) => string) =>
+          things.map((thing, place) => ((mask >> place) & 1 ? from(thing) : own[thing]!))
+        const missing = await call(
+          route,
+          fill(
+            route.path,
+            ids(() => nowhere),
+          ),
+          body,
+        )
+        const theirs = await call(
+          route,
+          fill(
+            route.path,
+            ids(thing => foreign[thing]!),
+          ),
+          body,
+        )
+        const what = `${route.method} ${route.path} ${mask}`
+        isProblem(t, missing, 404, 'not-found', what)
+        t.equal(told(theirs), told(missing), what)
+        tried += 1
+      }
+      for (const shape of ['x', '1', nowhere.toUpperCase(), `${nowhere}x`, '%00', 'null']) {
+        const path = fill(route.path, [shape, ...things.slice(1).map(() => nowhere)])
+        isProblem(t, await call(route, path, body), 404, 'not-found', `${route.path} ${shape}`)
+      }
+    }
+  })
+  t.ok(tried >= 50, `${tried} calls`)
+})
+
+/** What each id in a body names. A field that is not here fails the test below. */
+const BODY_IDS: Record<string, string> = {
+  'POST /v1/channels /inbox_id': 'inbox',
+  'POST /v1/inboxes /sla_policy_id': 'policy',
+  'PATCH /v1/inboxes/{id} /sla_policy_id': 'policy',
+  'POST /v1/sla/policies /calendar_id': 'calendar',
+  'POST /v1/api_keys /user_id': 'user',
+  'POST /v1/api_keys /inbox_ids/0': 'inbox',
+  'PUT /v1/conversations/{id}/assignee /assignee_id': 'user',
+  'PUT /v1/conversations/{id}/assignee /from': 'user',
+  'POST /v1/conversations/{id}/replies /in_reply_to': 'message',
+  'POST /v1/conversations/{id}/replies /seen_up_to': 'message',
+  'POST /v1/conversations/{id}/replies /attachment_ids/0': 'attachment',
+  'PUT /v1/conversations/{id}/draft /in_reply_to': 'message',
+  'POST /v1/saved_replies /inbox_id': 'inbox',
+  'PATCH /v1/saved_replies/{id} /inbox_id': 'inbox',
+  'POST /v1/saved_replies/{id}/render /conversation_id': 'conversation',
+  'POST /v1/saved_replies/{id}/render /in_reply_to': 'message',
+  'POST /v1/channels/{id}/parked/retry /ids/0': 'parked',
+  'POST /v1/channels/{id}/parked/discard /ids/0': 'parked',
+}
+/** Nothing is looked up by these: a draft keeps what it is given until it is sent, and a place in a list is one. */
+const KEPT = [
+  'PUT /v1/conversations/{id}/draft /attachment_ids/0',
+  'POST /v1/channels/{id}/parked/retry /after',
+  'POST /v1/channels/{id}/parked/discard /after',
+]
+
+/** Where ids stand in a body, as JSON pointers. */
+function idsIn(schema: Json, at = ''): string[] {
+  const { format, properties, items, anyOf, oneOf } = resolve(schema)
+  if (format === 'uuid') return [at]
+  return [
+    ...Object.entries<Json>(properties ?? {}).flatMap(([name, inner]) => idsIn(inner, `${at}/${name}`)),
+    ...(items ? idsIn(items, `${at}/0`) : []),
+    ...[...(anyOf ?? []), ...(oneOf ?? [])].flatMap((inner: Json) => idsIn(inner, at)),
+  ]
+}
+
+const withId = (body: Json, pointer: string, id: string): Json => {
+  const [, field, inner] = pointer.split('/')
+  const filled = { ...body, [field!]: inner === undefined ? id : [id] }
+  // One selects either by ids or from a place on.
+  if (field === 'ids') delete filled.all
+  if (field === 'in_reply_to' && 'conversation_id' in filled) filled.conversation_id = own.conversation
+  return filled
+}
+const bodyIds = routes.flatMap(route => {
+  const schema = route.operation.requestBody?.content['application/json'].schema
+  return schema ? [...new Set(idsIn(schema))].map(pointer => ({ route, pointer })) : []
+})
+
+t.test('every id in a body is listed', async t => {
+  const found = bodyIds.map(({ route, pointer }) => `${route.method} ${route.path} ${pointer}`)
+  t.same(found.sort(), [...Object.keys(BODY_IDS), ...KEPT].sort())
+})
+
+t.test('an id of another workspace in a body is answered like one that is nowhere', async t => {
+  for (const { route, pointer } of bodyIds) {
+    const what = `${route.method} ${route.path} ${pointer}`
+    const thing = BODY_IDS[what]
+    if (!thing) continue
+    const path = fill(
+      route.path,
+      namedBy(route.path).map(name => own[name]!),
+    )
+    const body = bodyFor(route, { inbox: ours.inbox_id, calendar: own.calendar })
+    const missing = await call(route, path, withId(body, pointer, nowhere))
+    const theirs = await call(route, path, withId(body, pointer, foreign[thing]!))
+    t.equal(told(theirs, foreign[thing]!), told(missing, nowhere), what)
+    if (!/\/(ids|from)\b/.test(pointer)) isProblem(t, missing, 422, 'validation-failed', what)
+  }
+})
+
+t.test('a filter by an id of another workspace finds what one that is nowhere finds: nothing', async t => {
+  let tried = 0
+  for (const route of routes.filter(({ method }) => method === 'GET')) {
+    const filters = (route.operation.parameters ?? []).filter(
+      (parameter: Json) => parameter.in === 'query' && idsIn(parameter.schema).length > 0,
+    )
+    for (const { name } of filters) {
+      const thing = name.replace(/_id$/, '').replace(/^(assignee|actor)$/, 'user')
+      t.ok(foreign[thing], `a foreign id is known for ${route.path}?${name}`)
+      const path = fill(
+        route.path,
+        namedBy(route.path).map(known => own[known]!),
+      )
+      const ask = (id: string) => api.call('GET', `${path}?${name}=${id}`)
+      const [theirs, missing] = [await ask(foreign[thing]!), await ask(nowhere)]
+      t.equal(told(theirs, foreign[thing]!), told(missing, nowhere), `${route.path}?${name}`)
+      tried += 1
+    }
+  }
+  t.ok(tried >= 4, `${tried} filters`)
+})
+
+t.test('no list shows anything of another workspace', async t => {
+  const ids = Object.values(foreign)
+  for (const route of routes.filter(({ method, path }) => method === 'GET' && path !== '/v1/events/stream')) {
+    const path = fill(
+      route.path,
+      namedBy(route.path).map(name => own[name]!),
+    )
+    const answer = await call(route, path, undefined)
+    if (!route.path.includes('{')) t.equal(answer.status, 200, route.path)
+    for (const id of [...ids, theirs.workspace_id]) t.notOk(answer.text.includes(id), `${route.path} ${id}`)
+  }
+})
+
+t.test('a cursor of another workspace is no cursor here', async t => {
+  const theirKey = { authorization: `Bearer ${theirs.key}` }
+  await addThings(api, theirs)
+  await addKey(db, theirs.workspace_id, 'agent')
+  await api.call('POST', '/v1/inboxes', { name: 'Second' }, theirKey)
+  await addConversation(api, theirs, { id: foreign.channel! })
+  let tried = 0
+  for (const route of routes.filter(({ method, path }) => method === 'GET' && !path.includes('{'))) {
+    const named = (route.operation.parameters ?? []).map(({ name }: Json) => name)
+    if (!named.includes('cursor')) continue
+    const first = await api.call('GET', `${route.path}?limit=1`, undefined, theirKey)
+    const { next_cursor } = first.body
+    if (!t.ok(next_cursor, `${route.path} has two rows there`)) continue
+    const answer = await api.call('GET', `${route.path}?limit=1&cursor=${next_cursor}`)
+    isProblem(t, answer, 400, 'invalid-cursor', route.path)
+    tried += 1
+  }
+  t.ok(tried >= 8, `${tried} lists`)
+})
+
+/** What belongs to an inbox, and so is kept from those who do not see it. What belongs to none is everybody's. */
+const OF_INBOXES = ['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply']
+const OF_THE_WORKSPACE = ['team', 'user', 'API key', 'session', 'calendar', 'policy']
+
+t.test('what lies in an inbox that somebody does not see is nowhere for them', async t => {
+  t.same([...OF_INBOXES, ...OF_THE_WORKSPACE].sort(), Object.keys(own).sort(), 'of everything it is known')
+  const made = await api.call('POST', '/v1/inboxes', { name: 'Behind a door' })
+  const hidden = await addThings(api, { ...ours, inbox_id: made.body.id })
+  const { user_id } = await addKey(db, ours.workspace_id, 'agent')
+  t.equal((await api.call('PUT', `/v1/inboxes/${made.body.id}/members/${user_id}`)).status, 200)
+  const outsiders: Record<string, string> = {
+    agent: (await addKey(db, ours.workspace_id, 'agent')).key,
+    lead: (await addKey(db, ours.workspace_id, 'lead')).key,
+    'limited key': (await api.call('POST', '/v1/api_keys', { name: 'Shop', role: 'lead', inbox_ids: [ours.inbox_id] }))
+      .body.key,
+  }
+  for (const [who, key] of Object.entries(outsiders)) {
+    const person = who !== 'limited key'
+    await changesNothing(t, api, async () => {
+      for (const route of routes.filter(({ path }) => path.includes('{'))) {
+        const things = namedBy(route.path)
+        if (!things.some(thing => OF_INBOXES.includes(thing))) continue
+        const body = bodyFor(route, { inbox: ours.inbox_id, calendar: nowhere })
+        for (let mask = 1; mask < 2 ** things.length; mask += 1) {
+          const ids = (from: (thing: string) => string) =>
+            things.map((thing, place) =>
+              (mask >> place) & 1 && OF_INBOXES.includes(thing) ? from(thing) : own[thing]!,
+            )
+          if (ids(() => nowhere).every((id, place) => id === own[things[place]!])) continue
+          const missing = await call(
+            route,
+            fill(
+              route.path,
+              ids(() => nowhere),
+            ),
+            body,
+            key,
+          )
+          const unseen = await call(
+            route,
+            fill(
+              route.path,
+              ids(thing => hidden[thing]!),
+            ),
+            body,
+            key,
+          )
+          const what = `${who}: ${route.method} ${route.path} ${mask}`
+          t.equal(told(unseen), told(missing), what)
+          // An integration can own nothing, whatever it names.
+          const refused = route.path.endsWith('/claim') && !person ? 422 : 404
+          t.ok([403, refused].includes(missing.status), `${what}: ${missing.status}`)
+        }
+      }
+    })
+    const unseen = Object.entries(hidden).filter(([thing]) => OF_INBOXES.includes(thing))
+    for (const route of routes.filter(({ method, path }) => method === 'GET' && path !== '/v1/events/stream')) {
+      const path = fill(
+        route.path,
+        namedBy(route.path).map(name => own[name]!),
+      )
+      const { text } = await call(route, path, undefined, key)
+      for (const [thing, id] of unseen) t.notOk(text.includes(id), `${who}: ${route.path} shows no ${thing}`)
+    }
+    for (const { route, pointer } of bodyIds) {
+      const thing = BODY_IDS[`${route.method} ${route.path} ${pointer}`]
+      if (!thing || !OF_INBOXES.includes(thing)) continue
+      const path = fill(
+        route.path,
+        namedBy(route.path).map(name => own[name]!),
+      )
+      const body = bodyFor(route, { inbox: ours.inbox_id, calendar: own.calendar })
+      const missing = await call(route, path, withId(body, pointer, nowhere), key)
+      const theirs = await call(route, path, withId(body, pointer, hidden[thing]!), key)
+      t.equal(told(theirs, hidden[thing]!), told(missing, nowhere), `${who}: ${route.method} ${route.path} ${pointer}`)
+    }
+    for (const [name, thing] of [
+      ['inbox_id', 'inbox'],
+      ['channel_id', 'channel'],
+    ]) {
+      const found = await api.call('GET', `/v1/conversations?${name}=${hidden[thing!]}`, undefined, {
+        authorization: `Bearer ${key}`,
+      })
+      t.same(found.body, { data: [], next_cursor: null }, `${who}: ${name}`)
+    }
+  }
+  const member = await addKey(db, ours.workspace_id, 'agent')
+  await api.call('PUT', `/v1/inboxes/${made.body.id}/members/${member.user_id}`)
+  for (const route of routes.filter(
+    ({ method, path, role }) => method === 'GET' && /\{/.test(path) && role === 'agent',
+  )) {
+    const things = namedBy(route.path)
+    if (!OF_INBOXES.includes(things[0]!)) continue
+    const path = fill(
+      route.path,
+      things.map(thing => hidden[thing]!),
+    )
+    const asAdmin = await call(route, path, undefined)
+    const asMember = await call(route, path, undefined, member.key)
+    // An upload is its author's until it is used.
+    if (things[0] !== 'attachment') t.equal(asMember.status, asAdmin.status, `a member: ${route.method} ${route.path}`)
+  }
+})

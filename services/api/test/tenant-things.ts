@@ -1,0 +1,90 @@
+import {
+  addAttachment,
+  addChannel,
+  addConversation,
+  addKey,
+  addParked,
+  addSession,
+  type Json,
+  type Tenant,
+  type TestApi,
+} from './helper.ts'
+
+/** One of everything that has an id, by the name of what it is. */
+export type Things = Record<string, string>
+
+/** Makes one of everything in a workspace; what belongs to an inbox, in the tenant's. */
+export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
+  const headers = { authorization: `Bearer ${tenant.key}` }
+  let names = 0
+  const make = async (path: string, body: Json) => {
+    names += 1
+    const made = await api.call('POST', path, { ...body, name: `Thing ${names} ${Math.random()}` }, headers)
+    if (made.status !== 201) throw new Error(`${path}: ${made.text}`)
+    return made.body.id as string
+  }
+  const channel = await addChannel(api, tenant)
+  const conversation = await addConversation(api, tenant, channel)
+  const acting = await addKey(api.db, tenant.workspace_id, 'agent')
+  const calendar = await make('/v1/calendars', {
+    definition: { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] },
+  })
+  return {
+    inbox: tenant.inbox_id,
+    channel: channel.id,
+    conversation: conversation.id,
+    message: conversation.messages[0]!,
+    parked: await addParked(api, tenant, channel),
+    attachment: (await addAttachment(api, tenant)).id,
+    'saved reply': await make('/v1/saved_replies', { body: 'Hello', inbox_id: tenant.inbox_id }),
+    team: await make('/v1/teams', {}),
+    user: acting.user_id!,
+    'API key': acting.id,
+    session: await addSession(api, tenant.workspace_id, acting.user_id!),
+    calendar,
+    tag: await make('/v1/tags', {}),
+    view: await make('/v1/views', { scope: 'workspace', filter: {} }),
+    policy: await make('/v1/sla/policies', { calendar_id: calendar, first_response_seconds: 60 }),
+  }
+}
+
+/** What the first id of a path names, by the collection before it. */
+const COLLECTIONS: Record<string, string> = {
+  inboxes: 'inbox',
+  channels: 'channel',
+  conversations: 'conversation',
+  messages: 'message',
+  attachments: 'attachment',
+  saved_replies: 'saved reply',
+  teams: 'team',
+  users: 'user',
+  api_keys: 'API key',
+  sessions: 'session',
+  tags: 'tag',
+  views: 'view',
+}
+/** What another id of a path names, by its own name. */
+const PARAMETERS: Record<string, string> = {
+  message_id: 'message',
+  event_id: 'parked',
+  user_id: 'user',
+  team_id: 'team',
+  action_id: 'message',
+  tag: 'tag',
+}
+
+/** What the ids of a path name, in their order. Fails for one that nobody has listed. */
+export function namedBy(path: string): string[] {
+  const collection = COLLECTIONS[path.split('/')[2]!]
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => {
+    const thing = parameter === 'id' ? collection : PARAMETERS[parameter!]
+    if (!thing) throw new Error(`nobody has listed what {${parameter}} is in ${path}`)
+    return thing
+  })
+}
+
+/** A path with its ids filled in, in their order. */
+export const fill = (path: string, ids: string[]): string => {
+  let next = 0
+  return path.replace(/\{\w+\}/g, () => ids[next++]!)
+}
