@@ -1,6 +1,7 @@
 import { AVAILABILITIES, ROLES, USER_STATUSES } from '@parley/domain'
 import { z } from 'zod'
-import { email, id, instantOut, name } from './common.ts'
+import { email, id, instantIn, instantOut, name, safeText } from './common.ts'
+import { language } from './saved-replies.ts'
 
 const role = z.enum(ROLES)
 
@@ -8,6 +9,32 @@ export const userBody = z.strictObject({
   name,
   email: email.nullable().default(null),
   role,
+})
+
+const MAX_WORDS = 50
+const distinct = (texts: string[]) => [...new Set(texts)]
+const languages = z.array(language).max(MAX_WORDS).transform(distinct)
+/** What somebody can be asked for, in the team's own words. */
+const skills = z.array(safeText(100)).max(MAX_WORDS).transform(distinct)
+
+export const userPatch = z.strictObject({
+  name: name.optional(),
+  email: email.nullable().optional(),
+  role: role.optional(),
+  status: z.enum(USER_STATUSES).optional(),
+  languages: languages.optional(),
+  skills: skills.optional(),
+  /** How many open conversations are enough; null: that is not said. */
+  capacity: z.int().min(1).max(1000).nullable().optional(),
+})
+
+/** What everybody says of themselves; the rest is for administrators to say. */
+export const mePatch = z.strictObject({ name: name.optional(), languages: languages.optional() })
+
+export const availabilityBody = z.strictObject({
+  availability: z.enum(AVAILABILITIES),
+  /** When they are back from out of office; null: when they say so. */
+  until: instantIn.nullable().default(null),
 })
 
 export const userView = z

@@ -10,7 +10,7 @@ const shortcut = safeText(64)
   .meta({ type: 'string', minLength: 1 })
 
 /** BCP 47, in its canonical spelling. */
-const language = z
+export const language = z
   .string()
   .max(35)
   .regex(/^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{1,8})*$/, 'must be a language tag such as pt-BR')

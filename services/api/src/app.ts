@@ -28,6 +28,7 @@ import { draftRoutes } from './routes/drafts.ts'
 import { eventRoutes } from './routes/events.ts'
 import { inboundWebhookRoutes } from './routes/inbound-webhooks.ts'
 import { inboxRoutes } from './routes/inboxes.ts'
+import { invitationRoutes } from './routes/invitations.ts'
 import { messageActionRoutes } from './routes/message-actions.ts'
 import { operationRoutes } from './routes/operation.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
@@ -100,7 +101,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     ],
     ...[tagRoutes, viewRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
-    ...[inboxRoutes, teamRoutes, peopleRoutes, apiKeyRoutes, sessionRoutes, secondFactorRoutes],
+    ...[inboxRoutes, teamRoutes, peopleRoutes, invitationRoutes, apiKeyRoutes, sessionRoutes, secondFactorRoutes],
   ]
   for (const routes of versioned) {
     await app.register(routes, { ...options, prefix: '/v1' })

@@ -88,6 +88,8 @@ const BODY_IDS: Record<string, string> = {
   'POST /v1/sla/policies /calendar_id': 'calendar',
   'POST /v1/api_keys /user_id': 'user',
   'POST /v1/api_keys /inbox_ids/0': 'inbox',
+  'POST /v1/invitations /inbox_ids/0': 'inbox',
+  'POST /v1/invitations /team_ids/0': 'team',
   'PUT /v1/conversations/{id}/assignee /assignee_id': 'user',
   'PUT /v1/conversations/{id}/assignee /from': 'user',
   'POST /v1/conversations/{id}/replies /in_reply_to': 'message',
@@ -211,7 +213,7 @@ t.test('a cursor of another workspace is no cursor here', async t => {
 
 /** What belongs to an inbox, and so is kept from those who do not see it. What belongs to none is everybody's. */
 const OF_INBOXES = ['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply']
-const OF_THE_WORKSPACE = ['team', 'user', 'API key', 'session', 'calendar', 'policy']
+const OF_THE_WORKSPACE = ['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy']
 
 t.test('what lies in an inbox that somebody does not see is nowhere for them', async t => {
   t.same([...OF_INBOXES, ...OF_THE_WORKSPACE].sort(), Object.keys(own).sort(), 'of everything it is known')

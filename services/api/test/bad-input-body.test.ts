@@ -13,6 +13,7 @@ const tag = (await api.call('POST', '/v1/tags', { name: 'Late' })).body
 const view = (await api.call('POST', '/v1/views', { name: 'All', scope: 'workspace', filter: {} })).body
 const saved = (await api.call('POST', '/v1/saved_replies', { name: 'Refund', body: 'Hello' })).body
 const team = (await api.call('POST', '/v1/teams', { name: 'Mornings' })).body
+const person = (await api.call('POST', '/v1/users', { name: 'Ana', role: 'agent' })).body
 const apiKey = (await api.call('POST', '/v1/api_keys', { name: 'Robot', role: 'agent' })).body
 
 /** A body that each writing route takes. */
@@ -23,6 +24,12 @@ const GOOD: Record<string, Json> = {
   'POST /v1/users': { name: 'Ana', role: 'agent' },
   'POST /v1/api_keys': { name: 'Robot', role: 'agent' },
   [`POST /v1/api_keys/${apiKey.id}/rotate`]: { overlap_seconds: 60 },
+  [`PATCH /v1/users/${person.id}`]: { name: 'Ana', languages: ['de'], skills: ['returns'] },
+  'PATCH /v1/me': { name: 'Ana' },
+  'PUT /v1/me/availability': { availability: 'away' },
+  'POST /v1/invitations': { email: 'ben@example.com', role: 'agent' },
+  'POST /v1/invitations/accept': { token: 'none', name: 'Ana', password: 'a password of hers' },
+  'POST /v1/password_resets/accept': { token: 'none', new_password: 'a password of hers' },
   'POST /v1/sessions': { email: 'ana@example.com', password: 'a password of hers' },
   'PUT /v1/me/password': { password: 'a password of hers', new_password: 'another password of hers' },
   'POST /v1/me/totp': { password: 'a password of hers' },

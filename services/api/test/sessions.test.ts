@@ -1,42 +1,11 @@
-import { hashPassword } from '@parley/core'
-import { insertUser, newId } from '@parley/db'
-import type { Role } from '@parley/domain'
+import { newId } from '@parley/db'
 import { TOTP } from 'otpauth'
 import t, { type Test } from 'tap'
-import { atOnce, type TestApi, testApi } from './helper.ts'
+import { atOnce, testApi } from './helper.ts'
 import { dump, isProblem, withoutInstance } from './refusals.ts'
+import { addPerson, as, PASSWORD, signIn } from './sign-in.ts'
 
-const PASSWORD = 'correct horse battery'
 const COOKIE = '__Host-parley_session'
-
-let people = 0
-/** Somebody with a password. */
-async function addPerson(api: TestApi, options: { role?: Role; workspace_id?: string; email?: string } = {}) {
-  people += 1
-  const { role = 'agent', workspace_id = api.ours.workspace_id, email = `ana${people}@example.com` } = options
-  const id = newId(api.clock.now)
-  const password_hash = await hashPassword(PASSWORD)
-  await api.db.inWorkspace(workspace_id, trx =>
-    insertUser(trx, { id, name: 'Ana', email, role, password_hash, created_at: api.clock.now }),
-  )
-  return { id, email }
-}
-
-/** From an address of its own unless one is named, so that nobody pays for what others guessed. */
-let addresses = 0
-const signIn = (api: TestApi, body: object, headers: Record<string, string> = {}, remoteAddress?: string) => {
-  addresses += 1
-  const peer = remoteAddress ?? `198.51.${addresses >> 8}.${addresses & 255}`
-  return api.inject({
-    method: 'POST',
-    url: '/v1/sessions',
-    headers: { 'content-type': 'application/json', ...headers },
-    payload: JSON.stringify(body),
-    remoteAddress: peer,
-  })
-}
-const as = (api: TestApi, token: string) => (method: string, path: string, body?: unknown) =>
-  api.call(method, path, body, { authorization: `Bearer ${token}` })
 
 t.test('a password opens a session, which acts as its person until they sign out', async t => {
   const api = await testApi(t)

@@ -19,7 +19,8 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
   let names = 0
   const make = async (path: string, body: Json) => {
     names += 1
-    const made = await api.call('POST', path, { ...body, name: `Thing ${names} ${Math.random()}` }, headers)
+    const named = path === '/v1/invitations' ? body : { ...body, name: `Thing ${names} ${Math.random()}` }
+    const made = await api.call('POST', path, named, headers)
     if (made.status !== 201) throw new Error(`${path}: ${made.text}`)
     return made.body.id as string
   }
@@ -44,6 +45,7 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
     calendar,
     tag: await make('/v1/tags', {}),
     view: await make('/v1/views', { scope: 'workspace', filter: {} }),
+    invitation: await make('/v1/invitations', { email: `ana${Math.random()}@example.com`, role: 'agent' }),
     policy: await make('/v1/sla/policies', { calendar_id: calendar, first_response_seconds: 60 }),
   }
 }
@@ -62,6 +64,7 @@ const COLLECTIONS: Record<string, string> = {
   sessions: 'session',
   tags: 'tag',
   views: 'view',
+  invitations: 'invitation',
 }
 /** What another id of a path names, by its own name. */
 const PARAMETERS: Record<string, string> = {

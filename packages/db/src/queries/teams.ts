@@ -68,6 +68,13 @@ export async function listTeamIdsOf(trx: Trx, user_id: string): Promise<string[]
   return rows.map(row => row.team_id).sort()
 }
 
+/** Those of these ids that name a team. */
+export async function listKnownTeamIds(trx: Trx, ids: string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const rows = await trx.selectFrom('teams').select('id').where('id', 'in', ids).execute()
+  return rows.map(row => row.id)
+}
+
 export async function listInboxIdsOfTeam(trx: Trx, team_id: string): Promise<string[]> {
   const rows = await trx.selectFrom('inbox_teams').select('inbox_id').where('team_id', '=', team_id).execute()
   return rows.map(row => row.inbox_id).sort()

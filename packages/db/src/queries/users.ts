@@ -13,6 +13,14 @@ export async function findUser(trx: Trx, id: string): Promise<User | undefined> 
   return trx.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+export async function findUserByEmail(trx: Trx, email: string): Promise<User | undefined> {
+  return trx
+    .selectFrom('users')
+    .selectAll()
+    .where(eb => eb(eb.fn('lower', ['email']), '=', email.toLowerCase()))
+    .executeTakeFirst()
+}
+
 /** The administrator who was there first. */
 export async function findFirstAdmin(trx: Trx): Promise<User | undefined> {
   return trx.selectFrom('users').selectAll().where('role', '=', 'admin').orderBy('id').limit(1).executeTakeFirst()

@@ -1,0 +1,163 @@
+import {
+  acceptInvitationBody,
+  acceptResetBody,
+  idParams,
+  invitationBody,
+  invitationCreatedView,
+  invitationView,
+  joinedView,
+  pageOf,
+  pageQuery,
+  passwordResetView,
+} from '@parley/contracts'
+import {
+  acceptInvitation,
+  finishPasswordReset,
+  forgiveAccount,
+  hashPassword,
+  invite,
+  revokeInvitation,
+  startPasswordReset,
+} from '@parley/core'
+import { findInvitation, findPasswordReset, getWorkspace, listInvitations } from '@parley/db'
+import { NotFound } from '@parley/domain'
+import { z } from 'zod'
+import { describeUser } from '../describe-user.ts'
+import { pageById } from '../paging.ts'
+import { applyEffect } from '../plugins/effects.ts'
+import type { Routes } from '../zod-plugin.ts'
+
+const NO_QUERY = z.strictObject({})
+
+/** How people get in for the first time, or again. Parley sends no mail: whoever makes a link hands it on. */
+export const invitationRoutes: Routes = async (app, { ctx, cursors }) => {
+  const { db, now } = ctx
+
+  app.get(
+    '/invitations',
+    {
+      config: { access: 'admin' },
+      schema: {
+        tags: ['People'],
+        summary: 'List invitations',
+        querystring: pageQuery,
+        response: { 200: pageOf(invitationView) },
+      },
+    },
+    request => pageById(ctx, cursors, request, listInvitations),
+  )
+
+  app.post(
+    '/invitations',
+    {
+      config: { access: 'admin' },
+      schema: {
+        tags: ['People'],
+        summary: 'Invite somebody; the link is shown once',
+        description: 'It opens for a week, and once. No mail is sent: hand it on yourself.',
+        body: invitationBody,
+        response: { 201: invitationCreatedView },
+      },
+    },
+    async (request, reply) => {
+      await applyEffect(ctx, request, reply, { status: 201 }, async trx => {
+        const invitation = await invite(trx, request.body, request.actor, now())
+        return { ...invitation, link: `/join#${invitation.token}` }
+      })
+      return reply
+    },
+  )
+
+  app.delete(
+    '/invitations/:id',
+    {
+      config: { access: 'admin' },
+      schema: {
+        tags: ['People'],
+        summary: 'Take an invitation back',
+        params: idParams,
+        response: { 200: invitationView },
+      },
+    },
+    async (request, reply) => {
+      await applyEffect(ctx, request, reply, { status: 200 }, trx =>
+        revokeInvitation(trx, request.params.id, request.actor, now()),
+      )
+      return reply
+    },
+  )
+
+  app.post(
+    '/invitations/accept',
+    {
+      config: { access: 'public' },
+      schema: {
+        tags: ['People'],
+        summary: 'Accept an invitation with a name and a password; then sign in',
+        querystring: NO_QUERY,
+        body: acceptInvitationBody,
+        response: { 201: joinedView },
+      },
+    },
+    async (request, reply) => {
+      const { token, name, password } = request.body
+      const found = await findInvitation(db, token)
+      if (!found) throw new NotFound('invitation')
+      // Before the transaction: hashing takes longer than any lock should be held.
+      const password_hash = await hashPassword(password)
+      const joined = await db.inWorkspace(found.workspace_id, async trx => {
+        const user = await acceptInvitation(trx, found.id, { name, password_hash }, now())
+        return { workspace: await getWorkspace(trx), user: describeUser(user, now()) }
+      })
+      ctx.wakeUps.publish(found.workspace_id)
+      return reply.code(201).send(joined)
+    },
+  )
+
+  app.post(
+    '/users/:id/password_reset',
+    {
+      config: { access: 'admin' },
+      schema: {
+        tags: ['People'],
+        summary: 'Make a link with which somebody chooses a new password; it is shown once',
+        description:
+          'It opens for a day, and once. No mail is sent: hand it on yourself. Former links open nothing any more.',
+        params: idParams,
+        response: { 201: passwordResetView },
+      },
+    },
+    async (request, reply) => {
+      await applyEffect(ctx, request, reply, { status: 201 }, async trx => {
+        const reset = await startPasswordReset(trx, request.params.id, request.actor, now())
+        return { ...reset, link: `/reset#${reset.token}` }
+      })
+      return reply
+    },
+  )
+
+  app.post(
+    '/password_resets/accept',
+    {
+      config: { access: 'public' },
+      schema: {
+        tags: ['People'],
+        summary: 'Choose a new password; all sessions end',
+        querystring: NO_QUERY,
+        body: acceptResetBody,
+        response: { 200: z.object({}) },
+      },
+    },
+    async (request, reply) => {
+      const found = await findPasswordReset(db, request.body.token)
+      if (!found) throw new NotFound('password reset')
+      const password_hash = await hashPassword(request.body.new_password)
+      const user = await db.inWorkspace(found.workspace_id, trx =>
+        finishPasswordReset(trx, found.id, password_hash, now()),
+      )
+      if (user.email) await forgiveAccount(db, user.email)
+      ctx.wakeUps.publish(found.workspace_id)
+      return reply.send({})
+    },
+  )
+}
