@@ -7,6 +7,7 @@ import {
 } from '@parley/domain'
 import { z } from 'zod'
 import { id, instantIn, instantOut, name, pageQuery, safeText } from './common.ts'
+import { listOf } from './query.ts'
 
 const MAX_CHOICES = 20
 const MAX_TAG_BYTES = 100
@@ -29,13 +30,6 @@ const single = {
   sla: z.enum(['breached', 'at_risk', 'ok']).optional(),
 }
 
-/** A repeatable query parameter arrives as text or as a list of texts. */
-const listOf = <T extends z.ZodType>(item: T) =>
-  z
-    .union([z.array(item).min(1).max(MAX_CHOICES), item])
-    .transform(value => (Array.isArray(value) ? value : [value]) as z.output<T>[])
-    .optional()
-
 const many = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(MAX_CHOICES).optional()
 const sort = z.enum(CONVERSATION_SORTS)
 const USUAL_SORT: ConversationSort = 'newest'
@@ -50,10 +44,10 @@ export const includeQuery = z
   .meta({ type: 'string', description: `Separated by commas: ${CONVERSATION_INCLUDES.join(', ')}` })
 
 export const conversationQuery = pageQuery.extend({
-  status: listOf(choices.status),
-  inbox_id: listOf(choices.inbox_id),
-  priority: listOf(choices.priority),
-  tag: listOf(choices.tag),
+  status: listOf(choices.status).optional(),
+  inbox_id: listOf(choices.inbox_id).optional(),
+  priority: listOf(choices.priority).optional(),
+  tag: listOf(choices.tag).optional(),
   ...single,
   waiting: z.enum(['true']).optional(),
   unread: z.enum(['true']).optional(),

@@ -19,6 +19,7 @@ import { sendProblem } from './plugins/problem.ts'
 import { SECURITY_HEADERS } from './plugins/security-headers.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { backfillRoutes } from './routes/backfills.ts'
 import { channelHealthRoutes } from './routes/channel-health.ts'
 import { channelSettingsRoutes } from './routes/channel-settings.ts'
@@ -101,7 +102,16 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     ],
     ...[tagRoutes, viewRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
-    ...[inboxRoutes, teamRoutes, peopleRoutes, invitationRoutes, apiKeyRoutes, sessionRoutes, secondFactorRoutes],
+    ...[
+      inboxRoutes,
+      teamRoutes,
+      peopleRoutes,
+      invitationRoutes,
+      apiKeyRoutes,
+      sessionRoutes,
+      secondFactorRoutes,
+      auditRoutes,
+    ],
   ]
   for (const routes of versioned) {
     await app.register(routes, { ...options, prefix: '/v1' })
