@@ -9,6 +9,7 @@ import {
 import { SYSTEM, statusAfterCustomerMessage } from '@parley/domain'
 import type { MessageRow } from './message-row.ts'
 import { earlierOf, type UnansweredMessage } from './open-waits.ts'
+import { takeBackReopened } from './people/hand-back.ts'
 import { type Arrival, byThreadOrder } from './read-batch.ts'
 
 /** What a batch said in conversations. `waiting`: who waits since then, by conversation. */
@@ -16,7 +17,8 @@ type Spoken = { inserted: MessageRow[]; unanswered: UnansweredMessage[]; waiting
 
 /**
  * Existing conversations follow what was said in them: open again, waiting, newest first. A message that is deleted
- * already moves a conversation in the list, as it would have before its deletion, and opens nothing.
+ * already moves a conversation in the list, as it would have before its deletion, and opens nothing. What is open again and
+ * belongs to somebody who is not there goes back to the queue.
  * @param fresh the new messages in the order of the thread
  */
 export async function moveConversations(
@@ -49,16 +51,16 @@ export async function moveConversations(
       updated_at: now,
     })),
   )
-  return touched
-    .filter(row => statusOf(row) !== row.status)
-    .map(row => ({
-      type: 'conversation.reopened' as const,
-      at: now,
-      actor: SYSTEM,
-      conversation_id: row.id,
-      data: { status: 'open' },
-      previous: { status: row.status },
-    }))
+  const reopened = touched.filter(row => statusOf(row) !== row.status)
+  const events = reopened.map(row => ({
+    type: 'conversation.reopened' as const,
+    at: now,
+    actor: SYSTEM,
+    conversation_id: row.id,
+    data: { status: 'open' },
+    previous: { status: row.status },
+  }))
+  return [...events, ...(await takeBackReopened(trx, reopened, now))]
 }
 
 /** Who wrote first in a thread names its customer and its subject, also when that message arrives last. */

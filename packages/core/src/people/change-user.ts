@@ -72,5 +72,5 @@ async function shutOut(trx: Trx, user_id: string, actor: Actor, now: Date): Prom
   )
   await closePasswordResets(trx, user_id, now)
   const statuses = ['open' as const, 'pending' as const, 'snoozed' as const]
-  await handBack(trx, { user_id, statuses, unseen: false }, 'disabled', actor, now)
+  await handBack(trx, { user_id, statuses }, 'disabled', actor, now)
 }

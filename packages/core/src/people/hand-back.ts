@@ -1,22 +1,53 @@
-import { appendEvents, disown, insertAssignments, lockOwned, newId, type OwnedFilter, type Trx } from '@parley/db'
-import type { Actor } from '@parley/domain'
+import {
+  appendEvents,
+  disown,
+  insertAssignments,
+  lockOwned,
+  type NewEvent,
+  newId,
+  type OwnedFilter,
+  type Trx,
+} from '@parley/db'
+import { type Actor, SYSTEM } from '@parley/domain'
 
-/** Why somebody lost what they had: they are away, gone, or no longer see it. */
-export type HandBackReason = 'out_of_office' | 'disabled' | 'not_visible'
+/** Why somebody lost what they had: they are away, gone, no longer see it, or any of that when a customer wrote again. */
+type HandBackReason = 'out_of_office' | 'disabled' | 'not_visible' | 'owner_absent'
 
-/**
- * Gives conversations back to the queue: nobody owns them then, and the log says so of each. Waits and clocks run on.
- * @returns how many
- */
+/** Gives conversations back to the queue: nobody owns them then, and the log says so of each. Waits and clocks run on. */
 export async function handBack(
   trx: Trx,
   filter: OwnedFilter,
   reason: HandBackReason,
   actor: Actor,
   now: Date,
-): Promise<number> {
+): Promise<void> {
+  await appendEvents(trx, await takeBack(trx, filter, reason, actor, now))
+}
+
+/**
+ * Conversations that are open again and belong to somebody who is not there to answer go back too. Asks only when there are
+ * any that belong to somebody.
+ * @returns what to log of them
+ */
+export async function takeBackReopened(
+  trx: Trx,
+  reopened: { id: string; assignee_id: string | null }[],
+  now: Date,
+): Promise<NewEvent[]> {
+  const ids = reopened.filter(row => row.assignee_id).map(row => row.id)
+  if (ids.length === 0) return []
+  return takeBack(trx, { ids, statuses: ['open'], lost: now }, 'owner_absent', SYSTEM, now)
+}
+
+async function takeBack(
+  trx: Trx,
+  filter: OwnedFilter,
+  reason: HandBackReason,
+  actor: Actor,
+  now: Date,
+): Promise<NewEvent[]> {
   const owned = await lockOwned(trx, filter)
-  if (owned.length === 0) return 0
+  if (owned.length === 0) return []
   const ids = owned.map(conversation => conversation.id)
   await disown(trx, ids, now)
   await insertAssignments(
@@ -31,18 +62,14 @@ export async function handBack(
       assigned_at: now,
     })),
   )
-  await appendEvents(
-    trx,
-    owned.map(({ id, assignee_id }) => ({
-      type: 'conversation.unassigned' as const,
-      at: now,
-      actor,
-      conversation_id: id,
-      data: { assignee_id: null, reason },
-      previous: { assignee_id },
-    })),
-  )
-  return owned.length
+  return owned.map(({ id, assignee_id }) => ({
+    type: 'conversation.unassigned' as const,
+    at: now,
+    actor,
+    conversation_id: id,
+    data: { assignee_id: null, reason },
+    previous: { assignee_id },
+  }))
 }
 
 /** Gives back what its owners cannot see any more, of one person or in one inbox. */
@@ -52,5 +79,5 @@ export async function handBackUnseen(
   actor: Actor,
   now: Date,
 ): Promise<void> {
-  await handBack(trx, { ...of, statuses: ['open', 'pending', 'snoozed'], unseen: true }, 'not_visible', actor, now)
+  await handBack(trx, { ...of, statuses: ['open', 'pending', 'snoozed'], lost: true }, 'not_visible', actor, now)
 }

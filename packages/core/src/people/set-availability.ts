@@ -28,7 +28,7 @@ export async function setAvailability(
     await appendEvents(trx, [{ type: 'user.availability_changed', at: now, actor, data, previous }])
   }
   if (availability === 'out_of_office') {
-    await handBack(trx, { user_id, statuses: ['open'], unseen: false }, 'out_of_office', actor, now)
+    await handBack(trx, { user_id, statuses: ['open'] }, 'out_of_office', actor, now)
   }
   return same ? user : updateUser(trx, user_id, { availability, out_of_office_until: until })
 }

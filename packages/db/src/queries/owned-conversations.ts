@@ -5,26 +5,33 @@ import type { Conversation } from './conversations.ts'
 import { mayWork } from './visibility.ts'
 
 export type OwnedFilter = {
+  ids?: string[] | undefined
   user_id?: string | undefined
   inbox_id?: string | undefined
   statuses: ConversationStatus[]
-  /** Only what its owner cannot see any more. */
-  unseen: boolean
+  /** Only what its owner cannot see any more, and with a time also what belongs to who is out of office then. */
+  lost?: true | Date | undefined
 }
 
 /** Locks conversations that somebody owns, in id order so that two writers cannot deadlock. */
 export async function lockOwned(
   trx: Trx,
-  { user_id, inbox_id, statuses, unseen }: OwnedFilter,
+  { ids, user_id, inbox_id, statuses, lost }: OwnedFilter,
 ): Promise<Conversation[]> {
   let query = trx
     .selectFrom('conversations as c')
     .selectAll()
     .where('c.assignee_id', 'is not', null)
     .where('c.status', 'in', statuses)
+  if (ids) query = query.where('c.id', 'in', ids)
   if (user_id) query = query.where('c.assignee_id', '=', user_id)
   if (inbox_id) query = query.where('c.inbox_id', '=', inbox_id)
-  if (unseen) query = query.where(sql<boolean>`not ${mayWork(sql.ref('c.assignee_id'), sql.ref('c.inbox_id'))}`)
+  if (lost) {
+    const unseen = sql<boolean>`not ${mayWork(sql.ref('c.assignee_id'), sql.ref('c.inbox_id'))}`
+    const absent = sql<boolean>`exists (select from users u where u.id = c.assignee_id and u.availability = 'out_of_office'
+      and (u.out_of_office_until is null or u.out_of_office_until > ${lost}))`
+    query = query.where(lost === true ? unseen : sql<boolean>`(${unseen} or ${absent})`)
+  }
   return query.orderBy('c.id').forUpdate('c').execute()
 }
 

@@ -7,8 +7,11 @@ import type { ApiContext } from '../context.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** `required` where a repeat would be seen by customers. Elsewhere a POST may carry a key. */
-    idempotency?: 'required'
+    /**
+     * `required` where a repeat would be seen by customers. Elsewhere a POST may carry a key, but where its body holds a
+     * password: of that no hash is kept that is fast to guess from.
+     */
+    idempotency?: 'required' | 'none'
   }
 }
 
@@ -71,10 +74,11 @@ export async function applyEffect<T>(
 
 /** RFC draft and habit differ: with and without quotes is the same key. */
 function idempotencyKey(request: FastifyRequest): string | undefined {
-  if (request.method !== 'POST') return undefined
+  const { idempotency } = request.routeOptions.config
+  if (request.method !== 'POST' || idempotency === 'none') return undefined
   const header = request.headers['idempotency-key']
   if (header === undefined) {
-    if (request.routeOptions.config.idempotency !== 'required') return undefined
+    if (idempotency !== 'required') return undefined
     throw new DomainError('idempotency_key_required', 'Send an Idempotency-Key: 8 to 255 letters, digits or _ : . -')
   }
   const key = typeof header === 'string' ? header.replace(/^"(.*)"$/, '$1') : ''

@@ -49,7 +49,7 @@ export const secondFactorRoutes: Routes = async (app, { ctx }) => {
   app.post(
     '/me/totp',
     {
-      config: { access: 'agent' },
+      config: { access: 'agent', idempotency: 'none' },
       schema: {
         tags: ['Sessions'],
         summary: 'Begin with a second factor; needs your password',
@@ -89,7 +89,7 @@ export const secondFactorRoutes: Routes = async (app, { ctx }) => {
   app.post(
     '/me/totp/remove',
     {
-      config: { access: 'agent' },
+      config: { access: 'agent', idempotency: 'none' },
       schema: {
         tags: ['Sessions'],
         summary: 'Do without the second factor; needs your password',
