@@ -8,6 +8,7 @@ import {
   insertConversations,
   insertInbox,
   insertTag,
+  insertTeam,
   insertUser,
   listConversations,
   markRead,
@@ -43,6 +44,7 @@ async function fill(inbox: Inbox) {
   await inbox.run(async trx => {
     await insertInbox(trx, { id: inbox_ids[1]!, name: 'Other', created_at: NOW })
     await insertUser(trx, { id: user_ids[1]!, name: 'Bo', role: 'agent', created_at: NOW })
+    await insertTeam(trx, { id: team_id, name: 'Night', created_at: NOW })
     for (const id of [tag_id, other_tag_id])
       await insertTag(trx, { id, name: id, name_key: id, color: null, archived_at: null, created_at: NOW })
     await insertConversations(

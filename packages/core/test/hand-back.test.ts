@@ -1,4 +1,4 @@
-import { assignConversation, changeConversationStatus, changeUser, setAvailability } from '@parley/core'
+import { assignConversation, changeConversation, changeUser, setAvailability } from '@parley/core'
 import { updateUser } from '@parley/db'
 import { has } from '@parley/testing'
 import t from 'tap'
@@ -14,8 +14,7 @@ async function resolved(inbox: Inbox) {
   await inbox.run(async trx => {
     const owners = { from: null, to: inbox.agent.id }
     const { version } = await assignConversation(trx, id, owners, inbox.agent, at('09:01:00'))
-    const change = { status: 'resolved' as const, expected_version: version }
-    await changeConversationStatus(trx, id, change, inbox.agent, at('09:02:00'))
+    await changeConversation(trx, id, { status: 'resolved' }, version, inbox.agent, at('09:02:00'))
   })
   const again = () => inbox.deliver(channel, [message('m-2', '11:00:00')], at('11:00:01'))
   return { again }
