@@ -189,23 +189,30 @@ grant select (workspace_id, id, user_id, token_hash, epoch, last_seen_at, idle_s
 grant select (workspace_id, id, token_hash) on invitations to parley_system;
 grant select (workspace_id, id, token_hash) on password_resets to parley_system;
 
--- The inboxes that somebody sees; null: all there are. `limits` are the key's own, null: none.
+-- The inboxes that somebody sees; null: all there are. `limits` are the key's own, null: none. In PL/pgSQL, which keeps the
+-- plans of its queries: every request asks, and planned anew each time they took 0.3 ms of 0.45.
 create function inboxes_of(workspace uuid, person uuid, as_role text, limits uuid[]) returns uuid[]
-  language sql stable
-  begin atomic
-    select case when limits is null then seen when seen is null then limits
-      else array(select unnest(limits) intersect select unnest(seen)) end
-    from (select case
-      when person is null or as_role = 'admin' then null
-      when not exists (select from inboxes i where i.workspace_id = workspace and not i.open_to_all) then null
-      else array(
-        select i.id from inboxes i where i.workspace_id = workspace and i.open_to_all
-        union select m.inbox_id from inbox_members m where m.workspace_id = workspace and m.user_id = person
-        union select t.inbox_id from team_members m
-          join inbox_teams t on t.workspace_id = m.workspace_id and t.team_id = m.team_id
-          where m.workspace_id = workspace and m.user_id = person)
-      end as seen) as of_person;
-  end;
+  language plpgsql stable as $$
+declare
+  seen uuid[];
+begin
+  if person is not null and as_role <> 'admin'
+    and exists (select from inboxes i where i.workspace_id = workspace and not i.open_to_all) then
+    seen := array(
+      select i.id from inboxes i where i.workspace_id = workspace and i.open_to_all
+      union select m.inbox_id from inbox_members m where m.workspace_id = workspace and m.user_id = person
+      union select t.inbox_id from team_members m
+        join inbox_teams t on t.workspace_id = m.workspace_id and t.team_id = m.team_id
+        where m.workspace_id = workspace and m.user_id = person);
+  end if;
+  if limits is null then
+    return seen;
+  elsif seen is null then
+    return limits;
+  end if;
+  return array(select unnest(limits) intersect select unnest(seen));
+end
+$$;
 revoke execute on function inboxes_of from public;
 grant execute on function inboxes_of to parley_system;
 

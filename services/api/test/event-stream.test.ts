@@ -161,7 +161,8 @@ t.test('a stream tells what its reader sees by now, and ends when its key does, 
   const note = () => patient.call('POST', `/v1/conversations/${conversation.id}/notes`, { body: 'Hello' })
   const reader = await addKey(patient.db, patient.ours.workspace_id, 'agent')
   const stream = await follow(t, { key: reader.key, url })
-  const types = () => stream.events().map(({ type }) => type)
+  // Where it begins is a little early while another transaction is open somewhere on the server.
+  const types = () => stream.events().flatMap(({ type }) => (type === 'channel.connected' ? [] : [type]))
   await note()
   await until('the note is told', async () => types().includes('note.created'))
   const member = await addKey(patient.db, patient.ours.workspace_id, 'agent')

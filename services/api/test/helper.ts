@@ -9,6 +9,7 @@ import { acceptInbound, ledgerEntries } from '@parley/core'
 import {
   type Database,
   generateApiKey,
+  generateSessionToken,
   hashToken,
   insertApiKey,
   insertConversations,
@@ -191,13 +192,14 @@ export async function addKey(
   return { key, id, user_id }
 }
 
-/** A session of a person, opened by hand. Returns its id. */
-export async function addSession(api: TestApi, workspace_id: string, user_id: string): Promise<string> {
+/** A session of a person, opened by hand. */
+export async function addSession(api: TestApi, workspace_id: string, user_id: string) {
   const now = api.clock.now
+  const token = generateSessionToken()
   const stamps = { created_at: now, last_seen_at: now, expires_at: new Date(now.getTime() + 24 * 3600 * 1000) }
-  const row = { id: newId(now), user_id, token_hash: hashToken(randomUUID()), epoch: 1, idle_seconds: 3600, ...stamps }
+  const row = { id: newId(now), user_id, token_hash: hashToken(token), epoch: 1, idle_seconds: 3600, ...stamps }
   await api.db.inWorkspace(workspace_id, trx => insertSession(trx, row))
-  return row.id
+  return { id: row.id, token }
 }
 
 export const SIGNING_SECRET = `whsec_${Buffer.alloc(32, 3).toString('base64')}`

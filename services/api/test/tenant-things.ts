@@ -41,7 +41,7 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
     team: await make('/v1/teams', {}),
     user: acting.user_id!,
     'API key': acting.id,
-    session: await addSession(api, tenant.workspace_id, acting.user_id!),
+    session: (await addSession(api, tenant.workspace_id, acting.user_id!)).id,
     calendar,
     tag: await make('/v1/tags', {}),
     view: await make('/v1/views', { scope: 'workspace', filter: {} }),
