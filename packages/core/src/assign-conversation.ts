@@ -3,10 +3,10 @@ import {
   type Conversation,
   insertAssignment,
   lockConversation,
+  lockWorksIn,
   newId,
   type Trx,
   updateConversation,
-  worksIn,
 } from '@parley/db'
 import { type Actor, DomainError, NotFound } from '@parley/domain'
 
@@ -31,7 +31,7 @@ export async function assignConversation(
   if (assignee_id !== owners.from) {
     throw new DomainError('already_assigned', 'Somebody else owns this conversation by now.', { assignee_id })
   }
-  if (owners.to && !(await worksIn(trx, owners.to, conversation.inbox_id))) {
+  if (owners.to && !(await lockWorksIn(trx, owners.to, conversation.inbox_id))) {
     throw new DomainError('validation_failed', 'assignee_id names nobody who works in this inbox.')
   }
   await insertAssignment(trx, {

@@ -86,6 +86,31 @@ t.test('a conversation goes to those alone who work in its inbox, and leaves tho
   t.equal((await api.call('GET', path)).body.assignee_id, null)
 })
 
+t.test('nobody is left owning what they cannot see, whichever came first', async t => {
+  const { api, channel, inbox, as } = await shop(t)
+  const keeper = await addKey(api.db, api.ours.workspace_id, 'agent')
+  await api.call('PUT', `${inbox}/members/${keeper.user_id}`)
+  const team = (await api.call('POST', '/v1/teams', { name: 'Mornings' })).body
+  await api.call('PUT', `${inbox}/teams/${team.id}`)
+  const ways = {
+    member: (id: string) => `${inbox}/members/${id}`,
+    'member of a team': (id: string) => `/v1/teams/${team.id}/members/${id}`,
+  }
+  for (const [what, way] of Object.entries(ways)) {
+    for (let round = 0; round < 12; round += 1) {
+      const { key, user_id } = await addKey(api.db, api.ours.workspace_id, 'agent')
+      await api.call('PUT', way(user_id!))
+      const conversation = await addConversation(api, api.ours, channel)
+      await Promise.all([
+        as(key)('POST', `/v1/conversations/${conversation.id}/claim`),
+        api.call('DELETE', way(user_id!)),
+      ])
+      const { assignee_id } = (await api.call('GET', `/v1/conversations/${conversation.id}`)).body
+      t.equal(assignee_id, null, `${what}: ${round}`)
+    }
+  }
+})
+
 t.test('an inbox is deleted when nothing belongs to it', async t => {
   const { api, inbox } = await shop(t)
   isProblem(t, await api.call('DELETE', inbox), 409, 'conflict', 'a channel feeds it')

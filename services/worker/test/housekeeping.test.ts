@@ -1,10 +1,12 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { retryParked } from '@parley/core'
 import {
   type Database,
   deleteDraft,
   insertAttachment,
   insertDraft,
+  insertSession,
+  insertUser,
   openDatabase,
   parkInboundEvent,
   sqlState,
@@ -230,6 +232,24 @@ t.test('days go together or not at all, and who reads them is not kept waiting',
   await blocker.query('rollback')
   await keepPartitions(s.ctx)()
   t.same(await s.payloads(), [])
+})
+
+t.test('a session is forgotten a month after its end', async t => {
+  const { run, ctx } = await setUp(t)
+  await run(async trx => {
+    const user = await insertUser(trx, { id: randomUUID(), name: 'Ana', role: 'agent', created_at: NOW })
+    for (const days of [31, 29, -1]) {
+      const [expires_at, created_at] = [daysAgo(days), daysAgo(60)]
+      const stamps = { created_at, last_seen_at: created_at, idle_seconds: 60, expires_at }
+      await insertSession(trx, { id: randomUUID(), user_id: user.id, token_hash: randomBytes(32), epoch: 1, ...stamps })
+    }
+  })
+  await cleanUp(ctx)()
+  const kept = await run(trx => trx.selectFrom('sessions').select('expires_at').orderBy('expires_at').execute())
+  t.same(
+    kept.map(row => row.expires_at),
+    [daysAgo(29), daysAgo(-1)],
+  )
 })
 
 t.test('an answer stored for an idempotency key is forgotten after a week', async t => {

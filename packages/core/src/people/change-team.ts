@@ -6,7 +6,9 @@ import {
   insertTeam,
   insertTeamMember,
   listInboxIdsOfTeam,
+  lockInbox,
   lockTeam,
+  lockUser,
   newId,
   renameTeam,
   type Team,
@@ -37,6 +39,7 @@ export async function changeTeam(trx: Trx, id: string, name: string, actor: Acto
 export async function removeTeam(trx: Trx, id: string, actor: Actor, now: Date): Promise<Team> {
   const team = await getTeam(trx, id)
   const inbox_ids = await listInboxIdsOfTeam(trx, id)
+  for (const inbox_id of inbox_ids) await lockInbox(trx, inbox_id)
   await deleteTeam(trx, id)
   await appendEvents(trx, [{ type: 'team.deleted', at: now, actor, data: { team_id: id, name: team.name } }])
   for (const inbox_id of inbox_ids) await handBackUnseen(trx, { inbox_id }, actor, now)
@@ -64,7 +67,7 @@ export async function removeTeamMember(
   now: Date,
 ): Promise<void> {
   await getTeam(trx, team_id)
-  if (!(await findUser(trx, user_id))) throw new NotFound('user')
+  if (!(await lockUser(trx, user_id))) throw new NotFound('user')
   if (!(await deleteTeamMember(trx, team_id, user_id))) return
   await appendEvents(trx, [{ type: 'team.member_removed', at: now, actor, data: { team_id, user_id } }])
   await handBackUnseen(trx, { user_id }, actor, now)

@@ -54,10 +54,16 @@ const SEEN: Record<InboxThing, Seen> = {
       end`,
 }
 
-/** Whether that person works in that inbox: active, and an administrator, or a member, or the inbox is open to all. */
-export async function worksIn(trx: Trx, user_id: string, inbox_id: string): Promise<boolean> {
-  const { rows } = await sql<{ works: boolean }>`
-    select ${mayWork(sql`${user_id}::uuid`, sql`${inbox_id}::uuid`)} as works`.execute(trx)
+/**
+ * Whether that person works in that inbox: active, and an administrator, or a member, or the inbox is open to all. It stays
+ * so until the transaction ends: who takes it away locks the person or the inbox first, and then looks for what they own.
+ */
+export async function lockWorksIn(trx: Trx, user_id: string, inbox_id: string): Promise<boolean> {
+  const [, , { rows }] = await Promise.all([
+    sql`select from users where id = ${user_id} for share`.execute(trx),
+    sql`select from inboxes where id = ${inbox_id} for share`.execute(trx),
+    sql<{ works: boolean }>`select ${mayWork(sql`${user_id}::uuid`, sql`${inbox_id}::uuid`)} as works`.execute(trx),
+  ])
   return rows[0]!.works
 }
 
