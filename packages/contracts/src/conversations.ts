@@ -123,6 +123,7 @@ export const replyBody = z.strictObject({
   in_reply_to: id.optional(),
   /** The last message the author saw; the reply is refused when anybody has said something since. */
   seen_up_to: id.optional(),
+  /** Send it whatever was said since, and also to a customer who is not to be contacted. */
   force: z.boolean().default(false),
   /** Resolve the conversation once the network has accepted the reply. */
   resolve_after: z.boolean().default(false),

@@ -68,9 +68,18 @@ export async function applyInbound(
     appendEvents(trx, events),
     closeInboundEvents(trx, channel.id, readClosed(batch), now),
     // Last: authors write in many threads, and another lane's drain waits for whom this one has changed.
-    updateIdentityProfiles(trx, described, now),
+    updateIdentityProfiles(trx, described, now).then(renamed => appendEvents(trx, renamed.map(renamedEvent(now)))),
   ])
 }
+
+const renamedEvent =
+  (now: Date) =>
+  (contact_id: string): NewEvent => ({
+    type: 'contact.updated',
+    at: now,
+    actor: { type: 'contact', id: contact_id },
+    data: { contact_id, changed: ['name'] },
+  })
 
 async function applyMessages(
   trx: Trx,
@@ -86,7 +95,7 @@ async function applyMessages(
 
   const external_ids = arrivals.map(arrival => arrival.external_id)
   // Sent together. Conversations are locked before messages, as everywhere.
-  const [conversations, known, tombstones, parents, { contactOf, described }] = await Promise.all([
+  const [conversations, known, tombstones, parents, { contactOf, described, events: met }] = await Promise.all([
     lockConversationsByThread(trx, channel.id, unique(arrivals.map(arrival => arrival.thread_key))),
     lockKnownMessages(trx, channel.id, external_ids),
     findTombstones(trx, channel.id, external_ids),
@@ -144,6 +153,7 @@ async function applyMessages(
   const answered = await answerNatively(trx, channel, inserted, conversations, now)
   await othersFirst()
   const events = [
+    ...met,
     ...threads.events,
     ...inserted.flatMap(row => receivedEvents(row, now)),
     ...changes.map(change => updatedEvent(change, now)),

@@ -162,17 +162,51 @@ export interface ContactIdentities {
   display_name: string | null;
   external_id: string;
   handle: string | null;
+  handle_key: Generated<string | null>;
   id: string;
   network: string;
   updated_at: Timestamp;
   workspace_id: Generated<string>;
 }
 
-export interface Contacts {
+export interface ContactLinks {
+  from_id: string;
+  id: string;
+  into_id: string;
+  merged_at: Timestamp;
+  merged_by_id: string;
+  merged_by_type: import('@parley/domain').MemberType;
+  unmerged_at: Timestamp | null;
+  unmerged_by_id: string | null;
+  unmerged_by_type: import('@parley/domain').MemberType | null;
+  workspace_id: Generated<string>;
+}
+
+export interface ContactNotes {
+  author_id: string;
+  author_type: import('@parley/domain').MemberType;
+  body: string;
+  contact_id: string;
   created_at: Timestamp;
   id: string;
-  name: string;
   updated_at: Timestamp;
+  version: Generated<number>;
+  workspace_id: Generated<string>;
+}
+
+export interface Contacts {
+  attributes: Generated<Json>;
+  created_at: Timestamp;
+  do_not_contact: Generated<boolean>;
+  erased_at: Timestamp | null;
+  id: string;
+  language: string | null;
+  merged_into: string | null;
+  name: string;
+  name_given: Generated<boolean>;
+  name_key: Generated<string>;
+  updated_at: Timestamp;
+  version: Generated<number>;
   workspace_id: Generated<string>;
 }
 
@@ -499,6 +533,8 @@ export interface DB {
   channel_listeners: ChannelListeners;
   channels: Channels;
   contact_identities: ContactIdentities;
+  contact_links: ContactLinks;
+  contact_notes: ContactNotes;
   contacts: Contacts;
   conversation_addresses: ConversationAddresses;
   conversations: Conversations;

@@ -126,12 +126,13 @@ t.test('an id of another workspace is answered like one that is nowhere, on ever
     api_keys: theirKey.id,
     attachments: theirAttachment.id,
     saved_replies: theirReply.id,
+    contacts: theirConversation.contact_id,
   }
   let tried = 0
   await changesNothing(t, api, async () => {
     for (const route of routes.filter(({ path }) => path.includes('{'))) {
       const fill = (id: string, inner: string) =>
-        route.path.replace('{id}', id).replace(/\{(message|event|action)_id\}/g, inner)
+        route.path.replace('{id}', id).replace(/\{(message|event|action|note)_id\}/g, inner)
       const theirId = foreign[route.path.split('/')[2]!]!
       t.ok(theirId, `a foreign id is known for ${route.path}`)
       const body = bodyFor(route, {})
@@ -174,6 +175,11 @@ t.test('an id of another workspace in a body or a filter is answered like one th
   t.equal(policy.status, 201)
   const path = `/v1/conversations/${conversation.id}`
   const saved = await api.call('POST', '/v1/saved_replies', { name: 'a', body: 'a' })
+  const asThem = { authorization: `Bearer ${theirs.key}` }
+  const theirContact = (await api.call('POST', '/v1/contacts', { name: 'a' }, asThem)).body
+  const theirMerge = (
+    await api.call('POST', `/v1/contacts/${theirContact.id}/merge`, { from_id: theirConversation.contact_id }, asThem)
+  ).body
   const uses: [string, string, (id: string) => Json, string][] = [
     ['POST', '/v1/channels', inbox_id => ({ kind: 'generic', name: 'a', inbox_id }), theirs.inbox_id],
     ['POST', '/v1/inboxes', sla_policy_id => ({ name: 'a', sla_policy_id }), policy.body.id],
@@ -201,6 +207,8 @@ t.test('an id of another workspace in a body or a filter is answered like one th
     ],
     ['POST', `${path}/replies`, id => ({ body: 'a', attachment_ids: [id] }), theirAttachment.id],
     ['PUT', `${path}/draft`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
+    ['POST', `/v1/contacts/${conversation.contact_id}/merge`, from_id => ({ from_id }), theirConversation.contact_id],
+    ['POST', `/v1/contacts/${conversation.contact_id}/unmerge`, merge_id => ({ merge_id }), theirMerge.merge_id],
     ['POST', `${path}/replies`, in_reply_to => ({ body: 'a', in_reply_to }), theirConversation.messages[0]!],
     ['POST', `${path}/replies`, seen_up_to => ({ body: 'a', seen_up_to }), theirConversation.messages[0]!],
   ]
@@ -227,6 +235,7 @@ t.test('no list shows anything of another workspace', async t => {
     union all select id from channels where workspace_id = '${theirs.workspace_id}'
     union all select id from inboxes where workspace_id = '${theirs.workspace_id}'
     union all select id from users where workspace_id = '${theirs.workspace_id}'
+    union all select id from contacts where workspace_id = '${theirs.workspace_id}'
     union all select id from saved_replies where workspace_id = '${theirs.workspace_id}'
     union all select id from api_keys where workspace_id = '${theirs.workspace_id}'
     union all select id from events where workspace_id = '${theirs.workspace_id}'`)

@@ -63,7 +63,16 @@ t.test('every list has pages', async t => {
     t.equal((await api.call('POST', '/v1/sla/policies', policy)).status, 201)
     t.equal((await api.call('POST', '/v1/saved_replies', { name: `Reply ${index}`, body: 'Hello' })).status, 201)
   }
-  for (const list of ['users', 'inboxes', 'channels', 'api_keys', 'calendars', 'sla/policies', 'saved_replies']) {
+  for (const list of [
+    'users',
+    'inboxes',
+    'channels',
+    'api_keys',
+    'calendars',
+    'sla/policies',
+    'saved_replies',
+    'contacts',
+  ]) {
     const whole = await readAll(`/v1/${list}?limit=100`)
     t.ok(whole.length >= 3, list)
     t.same(ids(await readAll(`/v1/${list}?limit=2`)), ids(whole), list)
