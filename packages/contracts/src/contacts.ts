@@ -133,3 +133,18 @@ export const contactLinkView = z
     unmerged_by_id: id.nullable(),
   })
   .meta({ id: 'ContactLink' })
+
+/** The receipt of an erasure: what was erased and when, and nothing of whom. */
+export const contactErasureView = z
+  .object({
+    id,
+    contact_id: id,
+    state: z.enum(['running', 'done']),
+    step: z.string().meta({ description: 'What it is at, or was at last.' }),
+    counts: z.record(z.string(), z.int()).meta({ description: 'How many of what were erased so far.' }),
+    requested_at: instantOut,
+    requested_by_type: z.enum(MEMBER_TYPES),
+    requested_by_id: id,
+    finished_at: instantOut.nullable(),
+  })
+  .meta({ id: 'ContactErasure' })

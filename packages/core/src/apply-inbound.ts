@@ -26,6 +26,7 @@ import { answerNatively } from './answer-natively.ts'
 import { applyBounces } from './apply-bounces.ts'
 import { applyDeletions } from './apply-deletions.ts'
 import { changeOf, supersededVersions, updatedEvent } from './change-message.ts'
+import { forgetErased } from './forget-erased.ts'
 import { type MessageRow, messageRow, receivedEvents } from './message-row.ts'
 import { moveConversations } from './move-conversations.ts'
 import { openThreads } from './open-threads.ts'
@@ -54,10 +55,11 @@ import { resolveThreads } from './resolve-threads.ts'
 export async function applyInbound(
   trx: Trx,
   channel: Channel,
-  batch: NormalisedEvent[],
+  received: NormalisedEvent[],
   nextNumber: () => number,
   now: Date,
 ): Promise<void> {
+  const batch = await forgetErased(trx, channel, received, now)
   const deletions = readDeletions(batch, channel.id)
   // Before the messages, so that one which is deleted in the same batch is never seen: nobody waits for its answer.
   await insertTombstones(trx, deletions)

@@ -6,6 +6,7 @@ import {
   currentSendEpoch,
   deleteDraft,
   findChannel,
+  findContact,
   findLatestCustomerMessage,
   findLatestOccurredAt,
   findMessage,
@@ -86,7 +87,7 @@ export async function queueReply(
   if (draft.seen_up_to && !draft.force) await refuseUnseen(trx, conversation.id, draft.seen_up_to)
   const parent = await findParent(trx, conversation.id, draft.in_reply_to)
   const contact_id = parent?.contact_id ?? conversation.contact_id
-  if (contact_id && !draft.force) await refuseUnwanted(trx, contact_id)
+  if (contact_id) await refuseUnwanted(trx, contact_id, draft.force)
   const bodies = partsOf(draft, parent, delivery)
   const visibility = visibilityOf(draft.visibility, parent, capabilities)
   const hold_until = draft.hold_seconds ? new Date(now.getTime() + draft.hold_seconds * 1000) : null
@@ -221,8 +222,12 @@ async function refuseUnseen(trx: Trx, conversation_id: string, seen_up_to: strin
   throw new DomainError('newer_messages', 'Something was said since; read it, then send again.', { messages })
 }
 
-/** Whoever said so as anybody they were merged with is not written to. */
-async function refuseUnwanted(trx: Trx, contact_id: string): Promise<void> {
+/** Whoever said so as anybody they were merged with is not written to, and nobody can write to who was erased. */
+async function refuseUnwanted(trx: Trx, contact_id: string, force: boolean): Promise<void> {
+  if ((await findContact(trx, contact_id))?.erased_at) {
+    throw new DomainError('reply_refused', 'The customer was erased.', { contact_erased: true })
+  }
+  if (force) return
   if (!(await wantsNoContact(trx, await listSamePerson(trx, contact_id)))) return
   throw new DomainError(
     'reply_refused',

@@ -155,6 +155,38 @@ export interface Channels {
   workspace_id: Generated<string>;
 }
 
+export interface ContactErasures {
+  contact_id: string;
+  counts: Generated<Json>;
+  finished_at: Timestamp | null;
+  id: string;
+  looking_for: unknown | null;
+  position: unknown | null;
+  requested_at: Timestamp;
+  requested_by_id: string;
+  requested_by_type: import('@parley/domain').MemberType;
+  state: Generated<string>;
+  step: string;
+  workspace_id: Generated<string>;
+}
+
+export interface ContactExports {
+  attempts: Generated<number>;
+  blob_key: string | null;
+  byte_size: number | null;
+  contact_id: string;
+  expires_at: Timestamp | null;
+  finished_at: Timestamp | null;
+  id: string;
+  next_attempt_at: Timestamp | null;
+  reason: string | null;
+  requested_at: Timestamp;
+  requested_by_id: string;
+  requested_by_type: import('@parley/domain').MemberType;
+  state: Generated<string>;
+  workspace_id: Generated<string>;
+}
+
 export interface ContactIdentities {
   avatar_url: string | null;
   contact_id: string;
@@ -248,6 +280,17 @@ export interface Drafts {
   updated_by_type: import('@parley/domain').MemberType;
   version: Generated<number>;
   visibility: import('@parley/domain').Visibility | null;
+  workspace_id: Generated<string>;
+}
+
+export interface ErasedIds {
+  digest: Buffer;
+  erased_at: Timestamp;
+  workspace_id: Generated<string>;
+}
+
+export interface ErasureKeys {
+  key: Buffer;
   workspace_id: Generated<string>;
 }
 
@@ -532,6 +575,8 @@ export interface DB {
   calendars: Calendars;
   channel_listeners: ChannelListeners;
   channels: Channels;
+  contact_erasures: ContactErasures;
+  contact_exports: ContactExports;
   contact_identities: ContactIdentities;
   contact_links: ContactLinks;
   contact_notes: ContactNotes;
@@ -539,6 +584,8 @@ export interface DB {
   conversation_addresses: ConversationAddresses;
   conversations: Conversations;
   drafts: Drafts;
+  erased_ids: ErasedIds;
+  erasure_keys: ErasureKeys;
   events: Events;
   idempotency_keys: IdempotencyKeys;
   inbound_duplicates: InboundDuplicates;

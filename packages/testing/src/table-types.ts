@@ -15,6 +15,8 @@ const WORDS = {
   'backfills.state': 'BackfillState',
   'channels.kind': 'ChannelKind',
   'channels.status': 'ChannelStatus',
+  'contact_erasures.requested_by_type': 'MemberType',
+  'contact_exports.requested_by_type': 'MemberType',
   'contact_links.merged_by_type': 'MemberType',
   'contact_links.unmerged_by_type': 'MemberType | null',
   'contact_notes.author_type': 'MemberType',

@@ -21,6 +21,7 @@ import { backfillRoutes } from './routes/backfills.ts'
 import { channelHealthRoutes } from './routes/channel-health.ts'
 import { channelSettingsRoutes } from './routes/channel-settings.ts'
 import { channelRoutes } from './routes/channels.ts'
+import { contactErasureRoutes } from './routes/contact-erasures.ts'
 import { contactMergeRoutes } from './routes/contact-merges.ts'
 import { contactNoteRoutes } from './routes/contact-notes.ts'
 import { contactRoutes } from './routes/contacts.ts'
@@ -90,7 +91,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelSettingsRoutes,
       channelHealthRoutes,
     ],
-    ...[contactRoutes, contactNoteRoutes, contactMergeRoutes],
+    ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
   ]
   for (const routes of versioned) {

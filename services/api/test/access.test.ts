@@ -20,6 +20,16 @@ const theirReply = (
     { authorization: `Bearer ${theirs.key}` },
   )
 ).body
+const theirErasure = (
+  await api.call(
+    'POST',
+    `/v1/contacts/${(await addConversation(api, theirs, theirChannel)).contact_id}/erase`,
+    undefined,
+    {
+      authorization: `Bearer ${theirs.key}`,
+    },
+  )
+).body
 const theirEvent = await addParked(api, theirs, theirChannel)
 const theirAttachment = await addAttachment(api, theirs)
 const theirKey = await addKey(db, theirs.workspace_id, 'agent')
@@ -127,6 +137,7 @@ t.test('an id of another workspace is answered like one that is nowhere, on ever
     attachments: theirAttachment.id,
     saved_replies: theirReply.id,
     contacts: theirConversation.contact_id,
+    contact_erasures: theirErasure.id,
   }
   let tried = 0
   await changesNothing(t, api, async () => {

@@ -184,3 +184,25 @@ t.test('two contacts are merged and taken apart again', async t => {
   t.same((await read(`${path}/identities`)).data, [])
   t.match((await read(`${path}/merges`)).data, [{ id: merge_id, from_id: second.contact_id, unmerged_by_type: 'user' }])
 })
+
+t.test('an erasure is accepted at once, by an administrator, and its receipt tells nothing of whom', async t => {
+  const { id, contact_id } = await addConversation(api, ours, channel)
+  await addIdentity(contact_id, 'forgotten.example')
+  const lead = await addKey(api.db, ours.workspace_id, 'lead')
+  const path = `/v1/contacts/${contact_id}/erase`
+  const asLead = { authorization: `Bearer ${lead.key}` }
+  isProblem(t, await api.call('POST', path, undefined, asLead), 403, 'forbidden', 'a lead')
+  const accepted = await api.call('POST', path)
+  t.equal(accepted.status, 202)
+  t.match(accepted.body, { contact_id, state: 'running', counts: { contacts: 1, identities: 1 }, finished_at: null })
+  t.same((await api.call('POST', path)).body, accepted.body, 'twice is once')
+  const receipt = await api.call('GET', `/v1/contact_erasures/${accepted.body.id}`)
+  t.equal(receipt.status, 200)
+  t.notMatch(receipt.text, 'forgotten')
+  t.match(await read(`/v1/contacts/${contact_id}`), { name: 'Someone', attributes: {}, erased_at: /./ })
+  t.same((await read('/v1/contacts?q=forgotten')).data, [])
+  isProblem(t, await patch(contact_id, 2, { name: 'Ana' }), 409, 'conflict', 'it is not changed any more')
+  const body = { body: 'Hi', force: true }
+  const reply = await api.call('POST', `/v1/conversations/${id}/replies`, body, { 'idempotency-key': 'erased-1' })
+  isProblem(t, reply, 422, 'reply-refused', 'nobody can be answered')
+})
