@@ -148,3 +148,19 @@ export const contactErasureView = z
     finished_at: instantOut.nullable(),
   })
   .meta({ id: 'ContactErasure' })
+
+/** A file with everything that is kept of a contact. */
+export const contactExportView = z
+  .object({
+    id,
+    contact_id: id,
+    state: z.enum(['running', 'done', 'failed', 'expired']),
+    reason: z.string().nullable(),
+    byte_size: z.number().nullable(),
+    requested_at: instantOut,
+    requested_by_type: z.enum(MEMBER_TYPES),
+    requested_by_id: id,
+    finished_at: instantOut.nullable(),
+    expires_at: instantOut.nullable().meta({ description: 'Until then it can be downloaded.' }),
+  })
+  .meta({ id: 'ContactExport' })

@@ -22,6 +22,7 @@ import { channelHealthRoutes } from './routes/channel-health.ts'
 import { channelSettingsRoutes } from './routes/channel-settings.ts'
 import { channelRoutes } from './routes/channels.ts'
 import { contactErasureRoutes } from './routes/contact-erasures.ts'
+import { contactExportRoutes } from './routes/contact-exports.ts'
 import { contactMergeRoutes } from './routes/contact-merges.ts'
 import { contactNoteRoutes } from './routes/contact-notes.ts'
 import { contactRoutes } from './routes/contacts.ts'
@@ -91,7 +92,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelSettingsRoutes,
       channelHealthRoutes,
     ],
-    ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes],
+    ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes, contactExportRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
   ]
   for (const routes of versioned) {

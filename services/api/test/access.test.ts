@@ -30,6 +30,11 @@ const theirErasure = (
     },
   )
 ).body
+const theirExport = (
+  await api.call('POST', `/v1/contacts/${theirConversation.contact_id}/export`, undefined, {
+    authorization: `Bearer ${theirs.key}`,
+  })
+).body
 const theirEvent = await addParked(api, theirs, theirChannel)
 const theirAttachment = await addAttachment(api, theirs)
 const theirKey = await addKey(db, theirs.workspace_id, 'agent')
@@ -138,6 +143,7 @@ t.test('an id of another workspace is answered like one that is nowhere, on ever
     saved_replies: theirReply.id,
     contacts: theirConversation.contact_id,
     contact_erasures: theirErasure.id,
+    contact_exports: theirExport.id,
   }
   let tried = 0
   await changesNothing(t, api, async () => {

@@ -1,3 +1,4 @@
+import { keepBlob } from '@parley/core'
 import { newId } from '@parley/db'
 import t from 'tap'
 import { addChannel, addConversation, addCustomerMessage, addKey, type Json, testApi } from './helper.ts'
@@ -205,4 +206,36 @@ t.test('an erasure is accepted at once, by an administrator, and its receipt tel
   const body = { body: 'Hi', force: true }
   const reply = await api.call('POST', `/v1/conversations/${id}/replies`, body, { 'idempotency-key': 'erased-1' })
   isProblem(t, reply, 422, 'reply-refused', 'nobody can be answered')
+})
+
+t.test('an export is asked for, and downloaded while it is there', async t => {
+  const { contact_id } = await addConversation(api, ours, channel)
+  const asked = await api.call('POST', `/v1/contacts/${contact_id}/export`)
+  t.match([asked.status, asked.body], [202, { contact_id, state: 'running', byte_size: null }])
+  const path = `/v1/contact_exports/${asked.body.id}`
+  isProblem(t, await api.call('GET', `${path}/content`), 409, 'conflict', 'while it is being written')
+  const { key, byte_size } = await keepBlob(
+    api.db,
+    api.ctx.blobs,
+    ours.workspace_id,
+    Buffer.from('{"a":1}'),
+    api.ctx.now,
+  )
+  const expires_at = new Date(api.clock.now.getTime() + 1000)
+  await run(trx =>
+    trx
+      .updateTable('contact_exports')
+      .set({ state: 'done', blob_key: key, byte_size, expires_at, next_attempt_at: null })
+      .where('id', '=', asked.body.id)
+      .execute(),
+  )
+  t.match((await api.call('GET', path)).body, { state: 'done', byte_size: 7 })
+  const file = await api.call('GET', `${path}/content`)
+  t.same([file.status, file.body], [200, { a: 1 }])
+  t.match(file.headers['content-disposition'], /^attachment; filename="contact-[0-9a-f-]+\.json"$/)
+  t.equal((await api.call('HEAD', `${path}/content`)).status, 200)
+  const now = api.clock.now
+  api.clock.now = expires_at
+  isProblem(t, await api.call('GET', `${path}/content`), 409, 'conflict', 'afterwards')
+  api.clock.now = now
 })

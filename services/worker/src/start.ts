@@ -6,6 +6,7 @@ import { type Loop, startLoops } from './loops.ts'
 import { fetchAttachments, fetchAttachmentsAfterwards } from './processors/attachments.ts'
 import { collectBlobs } from './processors/blobs.ts'
 import { eraseContacts } from './processors/erasures.ts'
+import { exportContacts } from './processors/exports.ts'
 import { cleanUp, keepPartitions, sweep } from './processors/housekeeping.ts'
 import { ingest, ingestAfterwards } from './processors/ingest.ts'
 import { poll } from './processors/poll.ts'
@@ -38,6 +39,7 @@ export function startWorker(
     { queue: 'sla', name: 'sla', everyMs: 1_000, run: slaTick(ctx) },
     { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
     { queue: 'housekeeping', name: 'erasures', everyMs: 2_000, run: eraseContacts(ctx) },
+    { queue: 'housekeeping', name: 'exports', everyMs: 2_000, run: exportContacts(ctx) },
     { queue: 'housekeeping', name: 'clean-up', everyMs: HOUR_MS, run: cleanUp(ctx) },
     { queue: 'housekeeping', name: 'blobs', everyMs: HOUR_MS, run: collectBlobs(ctx) },
     { queue: 'housekeeping', name: 'partitions', everyMs: HOUR_MS, run: keepPartitions(ctx) },
