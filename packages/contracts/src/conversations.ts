@@ -80,7 +80,7 @@ export const messageView = z
       description:
         'What was done so that it could be stored: nul_removed (NUL characters taken out), surrogates_replaced (halves ' +
         'of surrogate pairs became U+FFFD), html_cleaned (elements, addresses or scripts left out of the HTML), ' +
-        'truncated (cut at the limit, between two graphemes). Empty when it stands here as it was written.',
+        'truncated (cut at the limit, between two graphemes), erased (taken away for good). Empty when it stands here as it was written.',
     }),
     body_quoted: z.string().nullable().meta({
       description:

@@ -223,7 +223,7 @@ async function refuseUnseen(trx: Trx, conversation_id: string, seen_up_to: strin
 }
 
 /** Whoever said so as anybody they were merged with is not written to, and nobody can write to who was erased. */
-async function refuseUnwanted(trx: Trx, contact_id: string, force: boolean): Promise<void> {
+export async function refuseUnwanted(trx: Trx, contact_id: string, force: boolean): Promise<void> {
   if ((await findContact(trx, contact_id))?.erased_at) {
     throw new DomainError('reply_refused', 'The customer was erased.', { contact_erased: true })
   }

@@ -364,9 +364,11 @@ t.test('an erasure waits for a reply that is being sent', async t => {
   const { id } = await erase(known)
   await eraseContacts(ctx)()
   has(t, await run(trx => findErasure(trx, id)), { state: 'running', step: 'replies' })
-  const outcome = { outcome: 'sent' as const, external_id: 'r-2', accepted_at: known.clock.now, permalink: null }
+  const outcome = { outcome: 'unknown' as const, reason: 'No answer.', look_again_at: known.clock.now }
   await run(trx => finishSendAttempt(trx, attempt!, outcome, known.clock.now))
   await eraseContacts(ctx)()
+  const left = (await known.messages()).find(message => message.id === queued.id)
+  has(t, left, { state: 'unknown', next_attempt_at: null }, 'there is nothing to ask the network with')
   has(t, await run(trx => findErasure(trx, id)), { state: 'done' })
   t.same(await find(t, known, 'canary'), [])
 })

@@ -1,4 +1,4 @@
-import { appendEvents, cancelActionsOn, cancelRepliesTo, isBeingAnswered } from '@parley/db'
+import { appendEvents, cancelActionsOn, cancelRepliesTo, isBeingAnswered, leaveUnknownToPeople } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
 import type { StepWork } from './steps.ts'
 
@@ -20,5 +20,6 @@ export const eraseReplies: StepWork = async (trx, { erasure, everybody, now }) =
   )
   const counts = { replies_cancelled: replies.length, actions_cancelled: actions }
   const busy = await isBeingAnswered(trx, everybody)
+  if (!busy) await leaveUnknownToPeople(trx, everybody)
   return busy ? { position: erasure.position, counts, wait: true } : { position: null, counts }
 }

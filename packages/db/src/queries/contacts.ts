@@ -104,15 +104,18 @@ export async function updateIdentityProfiles(trx: Trx, profiles: IdentityProfile
   return rows.map(row => row.id)
 }
 
-/** A contact's name with the handle it goes by, on the account that was described last. */
+/** What a person is called, with the handle they go by as this contact, on the account that was described last. */
 export async function findContactName(
   trx: Trx,
   id: string,
 ): Promise<{ name: string; handle: string | null } | undefined> {
   return trx
     .selectFrom('contacts')
+    .leftJoin('contacts as person', join =>
+      join.onRef('person.workspace_id', '=', 'contacts.workspace_id').onRef('person.id', '=', 'contacts.merged_into'),
+    )
     .select(eb => [
-      'name',
+      eb.fn.coalesce('person.name', 'contacts.name').as('name'),
       eb
         .selectFrom('contact_identities')
         .select('handle')

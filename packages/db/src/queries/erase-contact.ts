@@ -51,6 +51,14 @@ export async function cancelRepliesTo(
   return rows
 }
 
+/** Asks no network any more what became of replies and actions: nothing is kept to ask with. A person decides. */
+export async function leaveUnknownToPeople(trx: Trx, contact_ids: string[]): Promise<void> {
+  await sql`update messages set next_attempt_at = null
+    where contact_id = any(${contact_ids}::uuid[]) and direction = 'outbound' and state = 'unknown'`.execute(trx)
+  await sql`update message_actions a set next_attempt_at = null from messages m
+    where m.id = a.message_id and m.contact_id = any(${contact_ids}::uuid[]) and a.state = 'unknown'`.execute(trx)
+}
+
 export async function cancelActionsOn(trx: Trx, contact_ids: string[], reason: string): Promise<number> {
   const { numAffectedRows } = await sql`
     update message_actions a set state = 'cancelled', state_reason = ${reason}, next_attempt_at = null, hold_until = null
