@@ -21,7 +21,17 @@ import {
   seal,
   unseal,
 } from '@parley/core'
-import { type Channel, type ContactErasure, type Database, findErasure, storeAnswer, updateInbox } from '@parley/db'
+import {
+  type Channel,
+  type ContactErasure,
+  type Database,
+  findErasure,
+  insertConversationAddresses,
+  insertMessageAction,
+  newId,
+  storeAnswer,
+  updateInbox,
+} from '@parley/db'
 import { capabilities, has, TEST_SECRET_KEY, testEnvironment } from '@parley/testing'
 import pg from 'pg'
 import t, { type Test } from 'tap'
@@ -75,6 +85,13 @@ async function knowThem(t: Test) {
   const paused = await worker.addChannel({ kind: 'mastodon' })
   const theirs = { author: CANARY, thread_key: 'canary-root' }
   const blob = await keepBlob(ctx.db, ctx.blobs, workspace_id, Buffer.from('canary bytes'), () => clock.now)
+  const parked = await keepBlob(
+    ctx.db,
+    ctx.blobs,
+    workspace_id,
+    Buffer.from('canary bytes of a parked mail'),
+    () => clock.now,
+  )
   const file = {
     external_id: 'canary-file',
     url: 'https://example.com/canary-file',
@@ -110,7 +127,7 @@ async function knowThem(t: Test) {
     ['key-3', gone],
     ['key-4', { type: 'deletion', external_id: 'canary-z', version_at: at('09:01:00').toISOString() }],
     ['key-5', others],
-    ['canary-key-6', { type: 'broken', who: CANARY.external_id, text: 'canary that cannot be read' }],
+    ['canary-key-6', { type: 'broken', who: CANARY.external_id, text: 'canary', blob_key: parked.key }],
   ])
   const job = { workspace_id, channel_id: channel.id }
   await drain(ctx, job)
@@ -137,6 +154,7 @@ async function knowThem(t: Test) {
     await changeContact(trx, contact_id, change, 1, actor, clock.now)
     await addContactNote(trx, contact_id, 'Has a canary.', { ...actor, role: 'agent' }, clock.now)
     await addNote(trx, { conversation_id: conversation.id, author: actor, body: 'Ask Canary Quill.' }, clock.now)
+    await insertConversationAddresses(trx, [{ conversation_id: conversation.id, address: CANARY.external_id }])
     const text = { body: 'Dear canary', visibility: null, in_reply_to: null, attachment_ids: [] }
     await saveDraft(trx, conversation.id, text as never, undefined, actor, clock.now)
   })
@@ -163,6 +181,13 @@ async function knowThem(t: Test) {
     const outcome = { outcome: 'sent' as const, external_id: 'r-1', accepted_at: clock.now, permalink: null }
     await finishSendAttempt(trx, attempt!, outcome, clock.now)
   })
+  await run(trx =>
+    insertMessageAction(trx, {
+      ...{ id: newId(clock.now), message_id: answered.id, conversation_id: conversation.id, channel_id: channel.id },
+      ...{ verb: 'edit', body: 'Dear Canary Quill!', state: 'sent', state_reason: 'canary_handle was told' },
+      ...{ actor_type: 'user', actor_id: actor.id, send_epoch: 1, created_at: clock.now },
+    }),
+  )
   await reply('One more thing.')
   const place = { credential_id: actor.id, route: 'POST /v1/conversations/:id/replies', key: 'a-key-of-the-test' }
   const answer = JSON.stringify({ id: answered.id, contact_id, body: 'Dear canary, whatever', state: 'queued' })
@@ -236,6 +261,7 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
     ],
     ...['message_versions.body', 'message_tombstones.external_id', 'attachments.filename', 'a file'],
     ...['conversations.subject', 'conversations.thread_key', 'drafts.body', 'send_attempts.prepared', 'events.data'],
+    ...['conversation_addresses.address', 'message_actions.body', 'message_actions.state_reason'],
     ...['inbound_events.dedup_key', 'inbound_events.parked_payload', 'inbound_payloads.payload'],
   ])
     t.ok(before.found.includes(place), `${place} has it before`)
@@ -254,7 +280,7 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
   const receipt = (await run(trx => findErasure(trx, id)))!
   has(t, receipt, { state: 'done', looking_for: null, finished_at: at('10:00:00') })
   has(t, receipt.counts, {
-    ...{ contacts: 1, identities: 1, notes: 1, messages: 2, versions: 1, attachments: 1, files: 1, drafts: 1 },
+    ...{ contacts: 1, identities: 1, notes: 1, messages: 2, versions: 1, attachments: 1, files: 2, drafts: 1 },
     ...{ conversations: 1, attempts: 1, our_texts: 2, replies_cancelled: 1, answers: 1, ledger_events: 7 },
   })
   const texts = (await known.messages()).map(({ body, direction }) => `${direction}: ${body}`).sort()

@@ -295,8 +295,11 @@ export type LedgerRow = LedgerPlace & {
 }
 
 /** The next rows of the ledger in the order of their keys, with what came. */
-export async function listLedger(trx: Trx, after: LedgerPlace | null, limit: number): Promise<LedgerRow[]> {
-  const { channel_id, dedup_key } = after ?? { channel_id: '00000000-0000-0000-0000-000000000000', dedup_key: '' }
+export async function listLedger(
+  trx: Trx,
+  { channel_id, dedup_key }: LedgerPlace,
+  limit: number,
+): Promise<LedgerRow[]> {
   const { rows } = await sql<LedgerRow>`
     select e.channel_id, e.dedup_key, e.id, e.state, e.received_at, e.error,
       coalesce(e.parked_payload, p.payload)::text as payload
@@ -322,12 +325,7 @@ export async function scrubLedger(
     from unnest(${column('channel_id')}::uuid[], ${column('dedup_key')}::text[], ${column('erased_key')}::text[])
       as given (channel_id, dedup_key, erased_key)
     where e.channel_id = given.channel_id and e.dedup_key = given.dedup_key`.execute(trx)
-  await deletePayloads(trx, column('id'))
-}
-
-/** Drops what came of events that are done: their messages are there. */
-export async function deletePayloads(trx: Trx, ids: string[]): Promise<void> {
-  if (ids.length > 0) await sql`delete from inbound_payloads where id = any(${ids}::uuid[])`.execute(trx)
+  await sql`delete from inbound_payloads where id = any(${column('id')}::uuid[])`.execute(trx)
 }
 
 /** Which of these messages were written by these contacts, of those that are named. */
