@@ -38,6 +38,31 @@ const rows = (inbox: Inbox) =>
     return all
   })
 
+/** Who is one person with whom. */
+const persons = (inbox: Inbox) =>
+  inbox.run(async trx => {
+    const contacts = await trx.selectFrom('contacts').select(['id', 'merged_into']).execute()
+    const roots = [...new Set(contacts.map(row => row.merged_into ?? row.id))]
+    return roots
+      .map(root =>
+        contacts
+          .filter(row => (row.merged_into ?? row.id) === root)
+          .map(row => row.id)
+          .sort(),
+      )
+      .sort()
+  })
+
+/** The same, from the merges that are not undone. */
+function components(ids: string[], links: { into: string; from: string }[]): string[][] {
+  let groups = ids.map(id => [id])
+  for (const { into, from } of links) {
+    const both = groups.filter(group => group.includes(into) || group.includes(from))
+    groups = [...groups.filter(group => !both.includes(group)), both.flat()]
+  }
+  return groups.map(group => group.sort()).sort()
+}
+
 const codeOf = (work: Promise<unknown>) =>
   work.then(
     () => 'done',
@@ -67,14 +92,17 @@ t.test('a merge and its undoing leave every row as it was, however merges are ne
         )
         const ids = await Promise.all(people.map(name => contactOf(inbox, name)))
         const before = await rows(inbox)
-        const active: { into: string; merge_id: string }[] = []
+        const active: { into: string; from: string; merge_id: string }[] = []
+        const check = async () => t.same(await persons(inbox), components(ids, active))
         for (const { into, from } of pairs) {
           const merged = await merge(inbox, ids[into]!, ids[from]!).catch(() => undefined)
-          if (merged) active.push({ into: ids[into]!, merge_id: merged.merge_id! })
+          if (merged) active.push({ into: ids[into]!, from: ids[from]!, merge_id: merged.merge_id! })
+          await check()
         }
         while (active.length > 0) {
           const [undone] = active.splice(dice.next().value! % active.length, 1)
           await unmerge(inbox, undone!.into, undone!.merge_id)
+          await check()
         }
         t.same(await rows(inbox), before)
       },
