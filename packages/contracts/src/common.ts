@@ -53,6 +53,20 @@ export function unfinishedText(maxBytes: number) {
 export const name = safeText(200)
 
 export const email = z.email().max(254)
+/** BCP 47, in its canonical spelling. */
+export const language = z
+  .string()
+  .max(35)
+  .regex(/^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{1,8})*$/, 'must be a language tag such as pt-BR')
+  .transform((tag, context) => {
+    try {
+      return Intl.getCanonicalLocales(tag)[0]!
+    } catch {
+      context.addIssue('must be a language tag such as pt-BR')
+      return z.NEVER
+    }
+  })
+  .meta({ type: 'string' })
 
 /** A network's id as an integration tells it: kept to the letter, so only what Postgres would change is refused. */
 export const externalId = z

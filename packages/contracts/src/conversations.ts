@@ -84,7 +84,7 @@ export const messageView = z
       description:
         'What was done so that it could be stored: nul_removed (NUL characters taken out), surrogates_replaced (halves ' +
         'of surrogate pairs became U+FFFD), html_cleaned (elements, addresses or scripts left out of the HTML), ' +
-        'truncated (cut at the limit, between two graphemes). Empty when it stands here as it was written.',
+        'truncated (cut at the limit, between two graphemes), erased (taken away for good). Empty when it stands here as it was written.',
     }),
     body_quoted: z.string().nullable().meta({
       description:
@@ -140,6 +140,7 @@ export const replyBody = z.strictObject({
   in_reply_to: id.optional(),
   /** The last message the author saw; the reply is refused when anybody has said something since. */
   seen_up_to: id.optional(),
+  /** Send it whatever was said since, and also to a customer who is not to be contacted. */
   force: z.boolean().default(false),
   /** Resolve the conversation once the network has accepted the reply. */
   resolve_after: z.boolean().default(false),

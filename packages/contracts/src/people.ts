@@ -1,7 +1,6 @@
 import { AVAILABILITIES, ROLES, USER_STATUSES } from '@parley/domain'
 import { z } from 'zod'
-import { email, id, instantIn, instantOut, name, safeText } from './common.ts'
-import { language } from './saved-replies.ts'
+import { email, id, instantIn, instantOut, language, name, safeText } from './common.ts'
 
 const role = z.enum(ROLES)
 

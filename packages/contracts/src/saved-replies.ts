@@ -1,6 +1,6 @@
 import { MEMBER_TYPES, REPLY_VARIABLES, type ReplyVariable } from '@parley/domain'
 import { z } from 'zod'
-import { id, instantOut, name, pageQuery, safeText } from './common.ts'
+import { id, instantOut, language, name, pageQuery, safeText } from './common.ts'
 
 const MAX_TEMPLATE_BYTES = 16 * 1024
 
@@ -8,21 +8,6 @@ const MAX_TEMPLATE_BYTES = 16 * 1024
 const shortcut = safeText(64)
   .refine(text => !/[\s\p{Cc}]/u.test(text), 'must not contain white space')
   .meta({ type: 'string', minLength: 1 })
-
-/** BCP 47, in its canonical spelling. */
-export const language = z
-  .string()
-  .max(35)
-  .regex(/^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{1,8})*$/, 'must be a language tag such as pt-BR')
-  .transform((tag, context) => {
-    try {
-      return Intl.getCanonicalLocales(tag)[0]!
-    } catch {
-      context.addIssue('must be a language tag such as pt-BR')
-      return z.NEVER
-    }
-  })
-  .meta({ type: 'string' })
 
 const template = safeText(MAX_TEMPLATE_BYTES).meta({
   type: 'string',

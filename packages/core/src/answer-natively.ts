@@ -5,6 +5,7 @@ import {
   findOnlyCustomer,
   findWaiting,
   listNativeAnswers,
+  listSamePerson,
   lockConversation,
   type Message,
   type NewEvent,
@@ -41,9 +42,12 @@ async function applyAnswer(trx: Trx, channel: Channel, answer: Message, now: Dat
   const contact_id = parent_external_id ? answer.contact_id : await findOnlyCustomer(trx, conversation_id)
   if (!contact_id) return []
   const conversation = (await lockConversation(trx, conversation_id))!
-  // Whoever typed it saw the thread as the network shows it, not as it had reached us.
-  const next = await findOldestCustomerMessageAfter(trx, { conversation_id, contact_id }, answer.occurred_at)
-  const events = await fulfilWait(trx, channel, conversation, { ...answer, contact_id }, next, now)
+  const events: NewEvent[] = []
+  for (const each of await listSamePerson(trx, contact_id)) {
+    // Whoever typed it saw the thread as the network shows it, not as it had reached us.
+    const next = await findOldestCustomerMessageAfter(trx, { conversation_id, contact_id: each }, answer.occurred_at)
+    events.push(...(await fulfilWait(trx, channel, conversation, { ...answer, contact_id: each }, next, now)))
+  }
   const waiting = await findWaiting(trx, conversation_id)
   const status = statusAfterReplySent(conversation.status, {
     resolve_after: false,

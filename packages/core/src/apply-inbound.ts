@@ -26,6 +26,7 @@ import { answerNatively } from './answer-natively.ts'
 import { applyBounces } from './apply-bounces.ts'
 import { applyDeletions } from './apply-deletions.ts'
 import { changeOf, supersededVersions, updatedEvent } from './change-message.ts'
+import { forgetErased } from './forget-erased.ts'
 import { type MessageRow, messageRow, receivedEvents } from './message-row.ts'
 import { moveConversations } from './move-conversations.ts'
 import { openThreads } from './open-threads.ts'
@@ -55,10 +56,11 @@ import { loadInboxTargets } from './sla-promise.ts'
 export async function applyInbound(
   trx: Trx,
   channel: Channel,
-  batch: NormalisedEvent[],
+  received: NormalisedEvent[],
   nextNumber: () => number,
   now: Date,
 ): Promise<void> {
+  const batch = await forgetErased(trx, channel, received, now)
   const deletions = readDeletions(batch, channel.id)
   // Before the messages, so that one which is deleted in the same batch is never seen: nobody waits for its answer.
   await insertTombstones(trx, deletions)
@@ -69,9 +71,18 @@ export async function applyInbound(
     appendEvents(trx, events),
     closeInboundEvents(trx, channel.id, readClosed(batch), now),
     // Last: authors write in many threads, and another lane's drain waits for whom this one has changed.
-    updateIdentityProfiles(trx, described, now),
+    updateIdentityProfiles(trx, described, now).then(renamed => appendEvents(trx, renamed.map(renamedEvent(now)))),
   ])
 }
+
+const renamedEvent =
+  (now: Date) =>
+  (contact_id: string): NewEvent => ({
+    type: 'contact.updated',
+    at: now,
+    actor: { type: 'contact', id: contact_id },
+    data: { contact_id, changed: ['name'] },
+  })
 
 async function applyMessages(
   trx: Trx,
@@ -87,14 +98,16 @@ async function applyMessages(
 
   const external_ids = arrivals.map(arrival => arrival.external_id)
   // Sent together. Conversations are locked before messages, as everywhere.
-  const [conversations, known, tombstones, parents, targets, { contactOf, described }] = await Promise.all([
-    lockConversationsByThread(trx, channel.id, unique(arrivals.map(arrival => arrival.thread_key))),
-    lockKnownMessages(trx, channel.id, external_ids),
-    findTombstones(trx, channel.id, external_ids),
-    findParents(trx, channel.id, unique(arrivals.flatMap(arrival => arrival.parent_external_id ?? []))),
-    loadInboxTargets(trx, channel.inbox_id),
-    resolveContacts(trx, channel, readAuthors(batch), now),
-  ])
+  const [conversations, known, tombstones, parents, targets, { contactOf, described, events: met }] = await Promise.all(
+    [
+      lockConversationsByThread(trx, channel.id, unique(arrivals.map(arrival => arrival.thread_key))),
+      lockKnownMessages(trx, channel.id, external_ids),
+      findTombstones(trx, channel.id, external_ids),
+      findParents(trx, channel.id, unique(arrivals.flatMap(arrival => arrival.parent_external_id ?? []))),
+      loadInboxTargets(trx, channel.inbox_id),
+      resolveContacts(trx, channel, readAuthors(batch), now),
+    ],
+  )
   await othersFirst()
   const fresh = arrivals.filter(arrival => !known.has(arrival.external_id))
   const threads = openThreads(channel, fresh, conversations, tombstones, contactOf, nextNumber, targets, now)
@@ -146,6 +159,7 @@ async function applyMessages(
   const answered = await answerNatively(trx, channel, inserted, conversations, now)
   await othersFirst()
   const events = [
+    ...met,
     ...threads.events,
     ...inserted.flatMap(row => receivedEvents(row, now)),
     ...changes.map(change => updatedEvent(change, now)),

@@ -16,7 +16,7 @@ import {
 } from '@parley/db'
 import { type Actor, DomainError, type MessageState, NotFound } from '@parley/domain'
 import { boundedKey } from './bounded-key.ts'
-import type { Delivery } from './queue-reply.ts'
+import { type Delivery, refuseUnwanted } from './queue-reply.ts'
 import { isTaken, PART_NOT_SENT, recordReplyOutcome } from './record-reply-outcome.ts'
 import { storableText } from './storable-text.ts'
 
@@ -47,7 +47,8 @@ export async function cancelReply(trx: Trx, { message_id, actor, now }: Decision
 /**
  * Sends a reply again that was refused, taken back, or of which nobody knows whether it is out: a person has looked. The
  * parts of a long reply that stayed behind it come along.
- * @throws NotFound, or DomainError `conflict` while it may still go out, or is out
+ * @throws NotFound, or DomainError `conflict` while it may still go out, or is out, `reply_refused` when its customer was
+ *   erased
  */
 export async function retryReply(
   trx: Trx,
@@ -58,6 +59,8 @@ export async function retryReply(
   refuseUnless(message, ['rejected', 'unknown', 'cancelled'], 'Only a reply that is not on its way can be sent again.')
   const channel = (await findChannel(trx, message.channel_id))!
   if (channel.status === 'deleted') throw new DomainError('reply_refused', 'The channel of this conversation is gone.')
+  // A person has decided to send it: only who was erased cannot be written to.
+  if (message.contact_id) await refuseUnwanted(trx, message.contact_id, true)
   const next_attempt_at = deliveryOf(channel).pulled ? null : now
   const behind = (await lockPartsAfter(trx, message)).filter(
     part => part.state === 'cancelled' || (part.state === 'rejected' && part.state_reason === PART_NOT_SENT),

@@ -21,6 +21,7 @@ import {
   NotFound,
   whyTooLong,
 } from '@parley/domain'
+import { isErasedText } from './erased-ids.ts'
 
 export type ActionDraft = {
   conversation_id: string
@@ -48,6 +49,7 @@ export async function queueAction(
   const message = (await lockMessage(trx, found.id))!
   const channel = (await findChannel(trx, message.channel_id))!
   if (channel.status === 'deleted') throw refused('The channel of this conversation is gone.')
+  if (message.external_id && isErasedText(message.external_id)) throw refused('The message was erased.')
   refuseImpossible(message, draft, capabilitiesOf(channel))
   // Each comes after the one before it, in the same millisecond too: hiding and showing keep their order.
   const latest = await findLatestActionAt(trx, message.id)

@@ -6,16 +6,19 @@ import {
   currentSendEpoch,
   deleteDraft,
   findChannel,
+  findContact,
   findLatestCustomerMessage,
   findLatestOccurredAt,
   findMessage,
   insertMessage,
   listMessagesAfter,
+  listSamePerson,
   lockConversation,
   type Message,
   type NewEvent,
   newId,
   type Trx,
+  wantsNoContact,
 } from '@parley/db'
 import {
   type Actor,
@@ -43,6 +46,7 @@ export type ReplyDraft = {
   visibility?: Visibility | undefined
   in_reply_to?: string | undefined
   seen_up_to?: string | undefined
+  /** Whatever was said since `seen_up_to`, and also to somebody who is not to be contacted. */
   force: boolean
   resolve_after: boolean
   /** For how long its author can take it back before it goes out. */
@@ -82,6 +86,8 @@ export async function queueReply(
   const { capabilities, pulled } = delivery
   if (draft.seen_up_to && !draft.force) await refuseUnseen(trx, conversation.id, draft.seen_up_to)
   const parent = await findParent(trx, conversation.id, draft.in_reply_to)
+  const contact_id = parent?.contact_id ?? conversation.contact_id
+  if (contact_id) await refuseUnwanted(trx, contact_id, draft.force)
   const bodies = partsOf(draft, parent, delivery)
   const visibility = visibilityOf(draft.visibility, parent, capabilities)
   const hold_until = draft.hold_seconds ? new Date(now.getTime() + draft.hold_seconds * 1000) : null
@@ -108,7 +114,7 @@ export async function queueReply(
       state: 'queued',
       author_type: draft.author.type,
       author_id: draft.author.id,
-      contact_id: parent?.contact_id ?? conversation.contact_id,
+      contact_id,
       body,
       in_reply_to: before?.id ?? parent?.id ?? null,
       part_of: bodies.length > 1 ? (messages[0]?.id ?? id) : null,
@@ -214,6 +220,22 @@ async function refuseUnseen(trx: Trx, conversation_id: string, seen_up_to: strin
     occurred_at,
   }))
   throw new DomainError('newer_messages', 'Something was said since; read it, then send again.', { messages })
+}
+
+/** Whoever said so as anybody they were merged with is not written to, and nobody can write to who was erased. */
+export async function refuseUnwanted(trx: Trx, contact_id: string, force: boolean): Promise<void> {
+  if ((await findContact(trx, contact_id))?.erased_at) {
+    throw new DomainError('reply_refused', 'The customer was erased.', { contact_erased: true })
+  }
+  if (force) return
+  if (!(await wantsNoContact(trx, await listSamePerson(trx, contact_id)))) return
+  throw new DomainError(
+    'reply_refused',
+    'The customer is not to be contacted. Send with force to write all the same.',
+    {
+      do_not_contact: true,
+    },
+  )
 }
 
 async function findParent(trx: Trx, conversation_id: string, id: string | undefined): Promise<Message | undefined> {

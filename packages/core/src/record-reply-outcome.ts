@@ -6,6 +6,7 @@ import {
   findChannel,
   findOldestUnanswered,
   findWaiting,
+  listSamePerson,
   lockMessageByExternalId,
   type Message,
   type NewEvent,
@@ -125,10 +126,12 @@ async function recordSent(
   const channel = (await findChannel(trx, message.channel_id))!
   const { conversation_id, contact_id } = message
   if (isHumanAuthor(message.author_type) && contact_id) {
-    // What reached us after the author had handed the reply in, they cannot have answered.
-    const customer = { conversation_id, contact_id }
-    const unseen = await findOldestUnanswered(trx, customer, message.received_at, channel.connected_at)
-    events.push(...(await fulfilWait(trx, channel, conversation, sent, unseen, now)))
+    // One person reads it, whichever of their accounts wrote. What reached us after the author had handed the reply in, they cannot have answered.
+    for (const each of await listSamePerson(trx, contact_id)) {
+      const customer = { conversation_id, contact_id: each }
+      const unseen = await findOldestUnanswered(trx, customer, message.received_at, channel.connected_at)
+      events.push(...(await fulfilWait(trx, channel, conversation, { ...sent, contact_id: each }, unseen, now)))
+    }
   }
   if (external_id) await adoptChildren(trx, message.channel_id, [{ id: message.id, external_id, contact_id }])
   const waiting = await findWaiting(trx, conversation.id)

@@ -1,11 +1,12 @@
 import {
   closeWait,
   lockOpenWait,
-  lockWaitEndedBy,
+  lockWaitsEndedBy,
   type NewEvent,
   openWaitAgain,
   resumeClockOf,
   type Trx,
+  type Wait,
 } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
 import { moveWait } from './move-wait.ts'
@@ -15,8 +16,12 @@ import { moveWait } from './move-wait.ts'
  * since, that wait begins as early instead. A breach that is recorded stays.
  */
 export async function reopenWait(trx: Trx, reply_id: string, now: Date): Promise<NewEvent[]> {
-  const ended = await lockWaitEndedBy(trx, reply_id)
-  if (!ended) return []
+  const events: NewEvent[] = []
+  for (const ended of await lockWaitsEndedBy(trx, reply_id)) events.push(...(await reopen(trx, ended, reply_id, now)))
+  return events
+}
+
+async function reopen(trx: Trx, ended: Wait, reply_id: string, now: Date): Promise<NewEvent[]> {
   const { conversation_id, contact_id, opened_at, opened_by_message_id } = ended
   const later = await lockOpenWait(trx, { conversation_id, contact_id })
   if (later) {

@@ -1,5 +1,14 @@
 import type { ConnectorAuthor } from '@parley/contracts'
-import { findContactsByIdentity, type IdentityProfile, insertContacts, newId, outranks, type Trx } from '@parley/db'
+import {
+  findContactsByIdentity,
+  type IdentityProfile,
+  insertContacts,
+  type NewEvent,
+  newId,
+  outranks,
+  type Trx,
+} from '@parley/db'
+import { SYSTEM } from '@parley/domain'
 import { boundedKey } from './bounded-key.ts'
 
 /**
@@ -18,6 +27,8 @@ export type ResolvedContacts = {
   contactOf: (external_id: string) => string
   /** What the batch says of accounts that were known already: see `updateIdentityProfiles`. */
   described: IdentityProfile[]
+  /** What the log says of those who are new. */
+  events: NewEvent[]
 }
 
 /** Finds or creates the contact of each author. */
@@ -45,5 +56,8 @@ export async function resolveContacts(
   for (const { external_id, contact_id } of added) if (made.has(contact_id)) contacts.set(external_id, contact_id)
   // The others were added by somebody else meanwhile.
   for (const [id, contact_id] of await findContactsByIdentity(trx, network, others)) contacts.set(id, contact_id)
-  return { contactOf: external_id => contacts.get(boundedKey(external_id))!, described }
+  const events = [...made].map(
+    (contact_id): NewEvent => ({ type: 'contact.created', at: now, actor: SYSTEM, data: { contact_id } }),
+  )
+  return { contactOf: external_id => contacts.get(boundedKey(external_id))!, described, events }
 }

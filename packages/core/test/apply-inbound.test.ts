@@ -24,7 +24,7 @@ t.test('a comment delivered twice becomes one message, in one batch and in two',
   t.same(await inbox.only('messages'), first)
   t.same(await inbox.only('waits'), wait)
   t.equal((await inbox.only('conversations')).version, 1)
-  t.same(await inbox.log(), ['conversation.created', 'message.received'])
+  t.same(await inbox.log(), ['contact.created', 'conversation.created', 'message.received'])
 })
 
 t.test('a newer version replaces the text, an older one changes nothing but shows that there was an edit', async t => {
@@ -67,7 +67,7 @@ t.test('a deletion before its message still wins, in another batch and in the sa
     t.same((await inbox.only('messages')).deleted_at, at('09:00:30'), JSON.stringify(batches))
     t.same(await inbox.everything('waits'), [], 'nobody waited for a moment')
     t.same((await inbox.only('conversations')).waiting_since, null)
-    t.same(await inbox.log(), ['conversation.created', 'message.received', 'message.deleted'])
+    t.same(await inbox.log(), ['contact.created', 'conversation.created', 'message.received', 'message.deleted'])
     const edit = message('m-1', '09:00:00', { version_at: at('09:00:45').toISOString(), text: 'edited' })
     await inbox.deliver(channel, [edit], at('09:02:00'))
     has(t, await inbox.only('messages'), { deleted_at: at('09:00:30'), body: 'edited' }, 'an edit brings nothing back')

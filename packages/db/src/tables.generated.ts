@@ -157,6 +157,38 @@ export interface Channels {
   workspace_id: Generated<string>;
 }
 
+export interface ContactErasures {
+  contact_id: string;
+  counts: Generated<Json>;
+  finished_at: Timestamp | null;
+  id: string;
+  looking_for: unknown | null;
+  position: unknown | null;
+  requested_at: Timestamp;
+  requested_by_id: string;
+  requested_by_type: import('@parley/domain').MemberType;
+  state: Generated<string>;
+  step: string;
+  workspace_id: Generated<string>;
+}
+
+export interface ContactExports {
+  attempts: Generated<number>;
+  blob_key: string | null;
+  byte_size: number | null;
+  contact_id: string;
+  expires_at: Timestamp | null;
+  finished_at: Timestamp | null;
+  id: string;
+  next_attempt_at: Timestamp | null;
+  reason: string | null;
+  requested_at: Timestamp;
+  requested_by_id: string;
+  requested_by_type: import('@parley/domain').MemberType;
+  state: Generated<string>;
+  workspace_id: Generated<string>;
+}
+
 export interface ContactIdentities {
   avatar_url: string | null;
   contact_id: string;
@@ -164,17 +196,51 @@ export interface ContactIdentities {
   display_name: string | null;
   external_id: string;
   handle: string | null;
+  handle_key: Generated<string | null>;
   id: string;
   network: string;
   updated_at: Timestamp;
   workspace_id: Generated<string>;
 }
 
-export interface Contacts {
+export interface ContactLinks {
+  from_id: string;
+  id: string;
+  into_id: string;
+  merged_at: Timestamp;
+  merged_by_id: string;
+  merged_by_type: import('@parley/domain').MemberType;
+  unmerged_at: Timestamp | null;
+  unmerged_by_id: string | null;
+  unmerged_by_type: import('@parley/domain').MemberType | null;
+  workspace_id: Generated<string>;
+}
+
+export interface ContactNotes {
+  author_id: string;
+  author_type: import('@parley/domain').MemberType;
+  body: string;
+  contact_id: string;
   created_at: Timestamp;
   id: string;
-  name: string;
   updated_at: Timestamp;
+  version: Generated<number>;
+  workspace_id: Generated<string>;
+}
+
+export interface Contacts {
+  attributes: Generated<Json>;
+  created_at: Timestamp;
+  do_not_contact: Generated<boolean>;
+  erased_at: Timestamp | null;
+  id: string;
+  language: string | null;
+  merged_into: string | null;
+  name: string;
+  name_given: Generated<boolean>;
+  name_key: Generated<string>;
+  updated_at: Timestamp;
+  version: Generated<number>;
   workspace_id: Generated<string>;
 }
 
@@ -250,6 +316,17 @@ export interface Drafts {
   updated_by_type: import('@parley/domain').MemberType;
   version: Generated<number>;
   visibility: import('@parley/domain').Visibility | null;
+  workspace_id: Generated<string>;
+}
+
+export interface ErasedIds {
+  digest: Buffer;
+  erased_at: Timestamp;
+  workspace_id: Generated<string>;
+}
+
+export interface ErasureKeys {
+  key: Buffer;
   workspace_id: Generated<string>;
 }
 
@@ -656,7 +733,11 @@ export interface DB {
   calendars: Calendars;
   channel_listeners: ChannelListeners;
   channels: Channels;
+  contact_erasures: ContactErasures;
+  contact_exports: ContactExports;
   contact_identities: ContactIdentities;
+  contact_links: ContactLinks;
+  contact_notes: ContactNotes;
   contacts: Contacts;
   conversation_addresses: ConversationAddresses;
   conversation_counts: ConversationCounts;
@@ -664,6 +745,8 @@ export interface DB {
   conversation_tags: ConversationTags;
   conversations: Conversations;
   drafts: Drafts;
+  erased_ids: ErasedIds;
+  erasure_keys: ErasureKeys;
   events: Events;
   idempotency_keys: IdempotencyKeys;
   inbound_duplicates: InboundDuplicates;

@@ -24,6 +24,11 @@ import { backfillRoutes } from './routes/backfills.ts'
 import { channelHealthRoutes } from './routes/channel-health.ts'
 import { channelSettingsRoutes } from './routes/channel-settings.ts'
 import { channelRoutes } from './routes/channels.ts'
+import { contactErasureRoutes } from './routes/contact-erasures.ts'
+import { contactExportRoutes } from './routes/contact-exports.ts'
+import { contactMergeRoutes } from './routes/contact-merges.ts'
+import { contactNoteRoutes } from './routes/contact-notes.ts'
+import { contactRoutes } from './routes/contacts.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { draftRoutes } from './routes/drafts.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -112,6 +117,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       secondFactorRoutes,
       auditRoutes,
     ],
+    ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes, contactExportRoutes],
   ]
   for (const routes of versioned) {
     await app.register(routes, { ...options, prefix: '/v1' })

@@ -10,6 +10,7 @@ const LISTS = [
   `/v1/channels/${channel.id}/parked`,
   `/v1/channels/${channel.id}/outbox`,
   '/v1/saved_replies',
+  '/v1/contacts',
   '/v1/events',
 ]
 const encoded = encodeURIComponent

@@ -46,6 +46,11 @@ const PLACES: Record<string, { limit: number; required?: false; send: (text: str
       limit: 64,
       send: shortcut => api.call('POST', '/v1/saved_replies', { name: 'Refund', body: 'Hello', shortcut }),
     },
+    'contact name': { limit: 200, send: name => api.call('POST', '/v1/contacts', { name }) },
+    'note about a contact': {
+      limit: 16_384,
+      send: body => api.call('POST', `/v1/contacts/${conversation.contact_id}/notes`, { body }),
+    },
     'inbox name': { limit: 200, send: name => api.call('POST', '/v1/inboxes', { name }) },
     'user name': { limit: 200, send: name => api.call('POST', '/v1/users', { name, role: 'agent' }) },
     'key name': { limit: 200, send: name => api.call('POST', '/v1/api_keys', { name, role: 'agent' }) },

@@ -2,8 +2,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { type Connector, connectorFor } from '@parley/connectors'
 import { CHANNEL_KINDS, type ChannelCapabilities } from '@parley/domain'
 import { connectedChannel, connectorContext } from '@parley/testing'
-import t, { type Test } from 'tap'
-import { addConversation, BEARER_SECRET, type Json, SIGNING_SECRET, type TestApi, testApi } from './helper.ts'
+import t from 'tap'
+import { follow } from './doc-examples.ts'
+import { addConversation, BEARER_SECRET, type Json, SIGNING_SECRET, testApi } from './helper.ts'
 
 const FOLDER = new URL('../../../docs/channels/', import.meta.url)
 const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8')
@@ -59,37 +60,6 @@ t.test('every kind has a page that names each of its settings and credentials', 
   }
 })
 
-type Example = { method: string; path: string; headers: Record<string, string>; status: number; body: string }
-
-/** The requests of a page, in their order: first line, headers, the status that answers it, and the body. */
-function examplesOf(page: string): Example[] {
-  return [...page.matchAll(/^```http\n([\s\S]*?)^```/gm)].map(([, block]) => {
-    const [head = '', body = ''] = block!.split(/\n\n([\s\S]*)/)
-    const [request = '', ...lines] = head.trim().split('\n')
-    const [method = '', path = ''] = request.split(' ')
-    const status = Number(/^# answers (\d{3})$/m.exec(head)?.[1])
-    const given = lines.filter(line => !line.startsWith('#')).map(line => line.split(': ') as [string, string])
-    return { method, path, headers: Object.fromEntries(given), status, body }
-  })
-}
-
-/** Runs the requests of a page, one after the other; what is in braces is filled in. */
-async function follow(t: Test, api: TestApi, page: string, values: Record<string, string>, before: Json = {}) {
-  const filled = (text: string) => text.replaceAll(/\{(\w+)\}/g, (all, name) => values[name] ?? all)
-  const examples = examplesOf(read(page))
-  t.ok(examples.length >= 2)
-  const answers: Json[] = []
-  for (const { method, path, headers, status, body } of examples) {
-    await before[path]?.()
-    const given = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, filled(value)]))
-    const answer = await api.call(method, filled(path), body ? filled(body) : undefined, given)
-    t.equal(answer.status, status, `${page}: ${method} ${path}: ${answer.text.slice(0, 300)}`)
-    if (method === 'POST' && path === '/v1/channels') values.channel_id = answer.body.id
-    answers.push(answer.body)
-  }
-  return answers
-}
-
 t.test('the requests of the page about Bluesky are answered as it says', async t => {
   const api = await testApi(t)
   const session = { did: 'did:plc:brand', handle: 'brand.example.com', accessJwt: 'a', refreshJwt: 'r' }
@@ -98,7 +68,7 @@ t.test('the requests of the page about Bluesky are answered as it says', async t
     asked.push(String(input))
     return Response.json({ ...session, active: true })
   }
-  const [, tried] = await follow(t, api, 'bluesky.md', { inbox_id: api.ours.inbox_id })
+  const [, tried] = await follow(t, api, read('bluesky.md'), { inbox_id: api.ours.inbox_id })
   t.ok(asked.every(url => url.startsWith('https://bsky.social/')))
   const named = [...read('bluesky.md').matchAll(/^\| `(\w+)` \| /gm)].map(match => match[1])
   for (const { name } of tried.checks) t.ok(named.includes(name), `the check ${name} is explained`)
@@ -131,7 +101,7 @@ t.test('the requests of the page about generic channels are answered as it says'
     },
     '/v1/channels/{channel_id}/outbox': () => queue?.(),
   }
-  const answers = await follow(t, api, 'generic.md', values, before)
+  const answers = await follow(t, api, read('generic.md'), values, before)
   t.match(answers[0].generated_credentials, { signing_secrets: [/^whsec_/] })
   t.match(
     answers.filter(answer => 'accepted' in answer),

@@ -73,6 +73,7 @@ t.test('every list has pages', async t => {
     'calendars',
     'sla/policies',
     'saved_replies',
+    'contacts',
     'tags',
     'views',
   ]

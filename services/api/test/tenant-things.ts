@@ -26,6 +26,8 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
   }
   const channel = await addChannel(api, tenant)
   const conversation = await addConversation(api, tenant, channel)
+  const person = await addConversation(api, tenant, channel)
+  const post = async (path: string) => (await api.call('POST', path, undefined, headers)).body.id as string
   const acting = await addKey(api.db, tenant.workspace_id, 'agent')
   const calendar = await make('/v1/calendars', {
     definition: { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] },
@@ -44,6 +46,9 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
     session: (await addSession(api, tenant.workspace_id, acting.user_id!)).id,
     calendar,
     tag: await make('/v1/tags', {}),
+    contact: conversation.contact_id,
+    'contact export': await post(`/v1/contacts/${conversation.contact_id}/export`),
+    'contact erasure': await post(`/v1/contacts/${person.contact_id}/erase`),
     view: await make('/v1/views', { scope: 'workspace', filter: {} }),
     invitation: await make('/v1/invitations', { email: `ana${Math.random()}@example.com`, role: 'agent' }),
     policy: await make('/v1/sla/policies', { calendar_id: calendar, first_response_seconds: 60 }),
@@ -64,6 +69,9 @@ const COLLECTIONS: Record<string, string> = {
   sessions: 'session',
   tags: 'tag',
   views: 'view',
+  contacts: 'contact',
+  contact_erasures: 'contact erasure',
+  contact_exports: 'contact export',
   invitations: 'invitation',
 }
 /** What another id of a path names, by its own name. */
@@ -73,6 +81,7 @@ const PARAMETERS: Record<string, string> = {
   user_id: 'user',
   team_id: 'team',
   action_id: 'message',
+  note_id: 'message',
   tag: 'tag',
 }
 

@@ -5,6 +5,8 @@ import { Listeners } from './listening/listeners.ts'
 import { type Loop, startLoops } from './loops.ts'
 import { fetchAttachments, fetchAttachmentsAfterwards } from './processors/attachments.ts'
 import { collectBlobs } from './processors/blobs.ts'
+import { eraseContacts } from './processors/erasures.ts'
+import { exportContacts } from './processors/exports.ts'
 import { addUpCounts, cleanUp, keepPartitions, sweep, wakeUp } from './processors/housekeeping.ts'
 import { ingest, ingestAfterwards } from './processors/ingest.ts'
 import { poll } from './processors/poll.ts'
@@ -38,6 +40,8 @@ export function startWorker(
     { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
     { queue: 'housekeeping', name: 'wake-up', everyMs: 1_000, run: wakeUp(ctx) },
     { queue: 'housekeeping', name: 'counts', everyMs: 10_000, run: addUpCounts(ctx) },
+    { queue: 'housekeeping', name: 'erasures', everyMs: 2_000, run: eraseContacts(ctx) },
+    { queue: 'housekeeping', name: 'exports', everyMs: 2_000, run: exportContacts(ctx) },
     { queue: 'housekeeping', name: 'clean-up', everyMs: HOUR_MS, run: cleanUp(ctx) },
     { queue: 'housekeeping', name: 'blobs', everyMs: HOUR_MS, run: collectBlobs(ctx) },
     { queue: 'housekeeping', name: 'partitions', everyMs: HOUR_MS, run: keepPartitions(ctx) },

@@ -191,6 +191,8 @@ export async function openWorker(t: Test, connector: Connector) {
   const ctx = contextOn(db)
   return {
     url,
+    /** Where blobs are kept. */
+    dataDir,
     db,
     ctx,
     contextOn,

@@ -47,6 +47,7 @@ export async function markGarbage(
     where b.key > ${page.after} and b.key <= ${last} and b.put_at < ${page.put_before}
       and (b.deleting_at is null or b.deleting_at < ${page.stuck_before})
       and not exists (select from attachments a where a.blob_key = b.key)
+      and not exists (select from contact_exports x where x.blob_key = b.key)
       -- An event that came with them may still become a message: they were put right before it was received.
       and not (b.from_ledger and exists (
         select from inbound_events e

@@ -79,11 +79,12 @@ const compareBytes = (a: string | null, b: string | null) => Buffer.compare(Buff
 /**
  * Takes over handles, names and pictures that changed on the network, unless we know newer ones.
  * @param profiles one per account
+ * @returns the contacts that have another name now; one that the team has named keeps that name
  */
-export async function updateIdentityProfiles(trx: Trx, profiles: IdentityProfile[], now: Date): Promise<void> {
-  if (profiles.length === 0) return
+export async function updateIdentityProfiles(trx: Trx, profiles: IdentityProfile[], now: Date): Promise<string[]> {
+  if (profiles.length === 0) return []
   const ordered = profiles.toSorted((a, b) => (a.external_id < b.external_id ? -1 : 1))
-  await sql`
+  const { rows } = await sql<{ id: string }>`
     with changed as (
       update contact_identities i
       set handle = p.handle, display_name = p.display_name, avatar_url = p.avatar_url, updated_at = p.updated_at
@@ -93,21 +94,28 @@ export async function updateIdentityProfiles(trx: Trx, profiles: IdentityProfile
           for update) found
       where i.ctid = found.ctid
       returning i.contact_id, coalesce(i.display_name, i.handle, ${NAMELESS}) as name)
-    update contacts c set name = changed.name, updated_at = ${now}
-    from changed, lateral (select ctid from contacts
-      where id = changed.contact_id and name <> changed.name for update) found
-    where c.ctid = found.ctid`.execute(trx)
+    update contacts c set name = changed.name, updated_at = ${now}, version = c.version + 1
+    -- In the order of their ids, as merges lock them; no stronger than a change of a name needs, as other lanes begin
+    -- conversations of these contacts meanwhile.
+    from (select * from changed order by contact_id) changed, lateral (select ctid from contacts
+      where id = changed.contact_id and name <> changed.name and not name_given for no key update) found
+    where c.ctid = found.ctid
+    returning c.id`.execute(trx)
+  return rows.map(row => row.id)
 }
 
-/** A contact's name with the handle it goes by, on the account that was described last. */
+/** What a person is called, with the handle they go by as this contact, on the account that was described last. */
 export async function findContactName(
   trx: Trx,
   id: string,
 ): Promise<{ name: string; handle: string | null } | undefined> {
   return trx
     .selectFrom('contacts')
+    .leftJoin('contacts as person', join =>
+      join.onRef('person.workspace_id', '=', 'contacts.workspace_id').onRef('person.id', '=', 'contacts.merged_into'),
+    )
     .select(eb => [
-      'name',
+      eb.fn.coalesce('person.name', 'contacts.name').as('name'),
       eb
         .selectFrom('contact_identities')
         .select('handle')

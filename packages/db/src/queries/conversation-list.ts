@@ -66,10 +66,11 @@ export async function listConversations(
   const direction = descending ? sql`desc` : sql`asc`
   const order = sql.join(keys.map(key => sql`${key} ${direction}`))
   const conditions = [...conditionsOf(filter, page.sort), ...afterOf(page, keys, descending)]
-  const { rows } = await sql<Conversation & { contact_name: string | null }>`
-    select c.*, contacts.name as contact_name
+  const { rows } = await sql<Conversation & { person_id: string | null; person_name: string | null }>`
+    select c.*, coalesce(person.id, contacts.id) as person_id, coalesce(person.name, contacts.name) as person_name
     from (select c.* ${probesOf(filter, page.sort, conditions, order, page.limit)} order by ${order} limit ${page.limit}) c
     left join contacts on contacts.workspace_id = c.workspace_id and contacts.id = c.contact_id
+    left join contacts person on person.workspace_id = contacts.workspace_id and person.id = contacts.merged_into
     order by ${order}`.execute(trx)
   return rows.map(nestContact)
 }

@@ -8,7 +8,8 @@ export type Conversation = Selectable<Conversations>
 /** A conversation as clients read it, with the customer who began it; null while nobody but us has spoken. */
 export type ConversationWithContact = Conversation & { contact: { id: string; name: string } | null }
 
-const withContact = (trx: Trx) =>
+/** Conversations with the person who began them, whoever they were merged into since. */
+export const withContact = (trx: Trx) =>
   trx
     .selectFrom('conversations')
     .leftJoin('contacts', join =>
@@ -16,15 +17,21 @@ const withContact = (trx: Trx) =>
         .onRef('contacts.workspace_id', '=', 'conversations.workspace_id')
         .onRef('contacts.id', '=', 'conversations.contact_id'),
     )
+    .leftJoin('contacts as person', join =>
+      join.onRef('person.workspace_id', '=', 'contacts.workspace_id').onRef('person.id', '=', 'contacts.merged_into'),
+    )
     .selectAll('conversations')
-    .select('contacts.name as contact_name')
+    .select(eb => [
+      eb.fn.coalesce('person.id', 'contacts.id').as('person_id'),
+      eb.fn.coalesce('person.name', 'contacts.name').as('person_name'),
+    ])
 
 export function nestContact({
-  contact_name,
+  person_id,
+  person_name,
   ...row
-}: Conversation & { contact_name: string | null }): ConversationWithContact {
-  const { contact_id } = row
-  return { ...row, contact: contact_id && contact_name !== null ? { id: contact_id, name: contact_name } : null }
+}: Conversation & { person_id: string | null; person_name: string | null }): ConversationWithContact {
+  return { ...row, contact: person_id && person_name !== null ? { id: person_id, name: person_name } : null }
 }
 
 export async function findConversation(trx: Trx, id: string): Promise<ConversationWithContact | undefined> {

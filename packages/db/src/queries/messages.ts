@@ -148,11 +148,14 @@ export async function listNativeAnswers(trx: Trx, conversation_ids: string[]): P
   return rows
 }
 
-/** The one customer of a conversation; undefined when it has several, or none. */
+/** The one person who has written in a conversation, as whomever; undefined when there are several, or none. */
 export async function findOnlyCustomer(trx: Trx, conversation_id: string): Promise<string | undefined> {
   const { rows } = await sql<{ contact_id: string }>`
-    select distinct contact_id from messages
-    where conversation_id = ${conversation_id} and direction = 'inbound' limit 2`.execute(trx)
+    select distinct coalesce(c.merged_into, c.id) as contact_id
+    from (select distinct contact_id from messages
+      where conversation_id = ${conversation_id} and direction = 'inbound') m,
+      lateral (select id, merged_into from contacts where id = m.contact_id limit 1) c
+    limit 2`.execute(trx)
   return rows.length === 1 ? rows[0]!.contact_id : undefined
 }
 

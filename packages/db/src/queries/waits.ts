@@ -61,8 +61,8 @@ export async function findLastAnswerWrittenAt(trx: Trx, key: WaitKey): Promise<D
   return row?.written_at ?? null
 }
 
-/** Locks the wait that a message has ended. */
-export async function lockWaitEndedBy(trx: Trx, message_id: string): Promise<Wait | undefined> {
+/** Locks the waits that a message has ended: several, where one person waited as several contacts. */
+export async function lockWaitsEndedBy(trx: Trx, message_id: string): Promise<Wait[]> {
   return trx
     .selectFrom('waits')
     .selectAll()
@@ -70,8 +70,9 @@ export async function lockWaitEndedBy(trx: Trx, message_id: string): Promise<Wai
       eb.selectFrom('messages').select('messages.conversation_id').where('messages.id', '=', message_id),
     )
     .where('closed_by_message_id', '=', message_id)
+    .orderBy('id')
     .forUpdate()
-    .executeTakeFirst()
+    .execute()
 }
 
 /** Lets a wait that was ended go on as if it had not been. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { seal, unseal } from '@parley/core'
+import { answerContext, seal, unseal } from '@parley/core'
 import { findStoredAnswer, lockIdempotencyKey, storeAnswer, type Trx } from '@parley/db'
 import { DomainError } from '@parley/domain'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -43,7 +43,7 @@ export async function applyEffect<T>(
       return { result, status: options.status, headers: options.headers?.(result) ?? {}, body: serialise(result) }
     }
     const scope = { credential_id, route: `${request.method} ${request.routeOptions.url}`, key }
-    const context = `answer:${[workspace_id, ...Object.values(scope)].join(':')}`
+    const context = answerContext(workspace_id, scope)
     const fingerprint = fingerprintOf(request)
     if (!(await lockIdempotencyKey(trx, scope))) {
       throw new DomainError('idempotency_in_progress', 'A request with this Idempotency-Key is still running.')

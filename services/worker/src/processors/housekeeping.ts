@@ -9,6 +9,7 @@ import {
   deleteUnusedAttachments,
   dropPayloadPartitions,
   ensurePayloadPartitions,
+  expireOldExports,
   listActionsToAttempt,
   listChannelsToFetchFrom,
   listChannelsToPoll,
@@ -63,7 +64,8 @@ export function sweep(ctx: WorkerContext) {
 }
 
 /**
- * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for idempotency keys, uploads that no reply took, sessions that are over, and what the
+ * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for
+ * idempotency keys, exports, uploads that no reply took, sessions that are over, and what the
  * ledger holds of events that were closed long ago. Several workers at it share the work.
  */
 export function cleanUp(ctx: WorkerContext) {
@@ -76,6 +78,7 @@ export function cleanUp(ctx: WorkerContext) {
       await ctx.db.inWorkspace(workspace_id, trx => doubtOutbox(trx, ctx.now()))
       await ctx.db.inWorkspace(workspace_id, trx => deleteStoredAnswers(trx, answersBefore))
       await ctx.db.inWorkspace(workspace_id, trx => deleteEndedSessions(trx, sessionsBefore))
+      await ctx.db.inWorkspace(workspace_id, trx => expireOldExports(trx, ctx.now()))
       await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))
       for (const forget of [deleteClosedEvents, deleteDuplicateCounts]) {
         await inBatches(ctx, workspace_id, trx => forget(trx, ledgerBefore, FORGET_BATCH))

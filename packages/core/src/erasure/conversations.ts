@@ -1,0 +1,81 @@
+import { isDeepStrictEqual } from 'node:util'
+import {
+  blankAttempts,
+  deleteAddresses,
+  dropQuotes,
+  type ErasableConversation,
+  emptyDraft,
+  insertErasedIds,
+  listOurTexts,
+  lockConversationsOf,
+  redactActions,
+  type Trx,
+  updateConversation,
+  updateOurText,
+} from '@parley/db'
+import { erasedDigest, erasedScope, erasedText, isErasedText } from '../erased-ids.ts'
+import { type ErasureTask, FIRST_ID, type StepWork } from './steps.ts'
+import type { Wanted } from './traces.ts'
+
+const BATCH = 20
+const TEXTS = 500
+
+/**
+ * Erases what the conversations they were part of tell of them: subject, draft, addresses, what was prepared to be sent,
+ * what mails repeat. Our own words stay, without their names in it.
+ */
+export const eraseConversations: StepWork = async (trx, task) => {
+  const after = (task.erasure.position as { id: string } | null)?.id ?? FIRST_ID
+  const conversations = await lockConversationsOf(trx, task.everybody, after, BATCH)
+  const counts = { conversations: conversations.length, drafts: 0, attempts: 0, our_texts: 0 }
+  for (const conversation of conversations) {
+    const { id } = conversation
+    if (await emptyDraft(trx, id)) counts.drafts += 1
+    counts.our_texts += await redactOurTexts(trx, id, task)
+    await dropQuotes(trx, id)
+    const redact = task.traces.removedFrom
+    counts.attempts += await blankAttempts(trx, id, redact)
+    await redactActions(trx, id, redact)
+    await deleteAddresses(trx, id, (task.erasure.looking_for as Wanted).ids)
+    await eraseHead(trx, conversation, task)
+  }
+  const last = conversations.at(-1)
+  return { position: conversations.length === BATCH && last ? { id: last.id } : null, counts }
+}
+
+async function redactOurTexts(trx: Trx, conversation_id: string, { traces }: ErasureTask): Promise<number> {
+  let changed = 0
+  for (let after = FIRST_ID; ; ) {
+    const texts = await listOurTexts(trx, conversation_id, after, TEXTS)
+    for (const text of texts) {
+      const redacted = {
+        id: text.id,
+        body: traces.removedFrom(text.body),
+        body_html: text.body_html && traces.removedFrom(text.body_html),
+        state_reason: text.state_reason && traces.removedFrom(text.state_reason),
+        reply_context: traces.removedFromJson(text.reply_context),
+      }
+      if (isDeepStrictEqual(redacted, { ...text })) continue
+      await updateOurText(trx, redacted)
+      changed += 1
+    }
+    const last = texts.at(-1)
+    if (texts.length < TEXTS || !last) return changed
+    after = last.id
+  }
+}
+
+/** Its subject, and the key of a thread that is named after them. */
+async function eraseHead(trx: Trx, conversation: ErasableConversation, task: ErasureTask): Promise<void> {
+  const { id, channel_id, contact_id, thread_key } = conversation
+  const named = !isErasedText(thread_key) && task.traces.isIn(thread_key)
+  const began = contact_id !== null && task.everybody.includes(contact_id)
+  if (!named && !began) return
+  const digest = erasedDigest(task.key, erasedScope.thread(channel_id), thread_key)
+  if (named) await insertErasedIds(trx, [digest], task.now)
+  await updateConversation(trx, id, {
+    ...(began ? { subject: null } : {}),
+    ...(named ? { thread_key: erasedText(digest) } : {}),
+    updated_at: task.now,
+  })
+}
