@@ -53,6 +53,8 @@ export const EVENT_TYPES = [
   'event.parked',
   'event.retried',
   'event.discarded',
+  'feed.skipped',
+  'feed.retried',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 

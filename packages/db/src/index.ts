@@ -1,4 +1,12 @@
-export { Database, type DatabaseOptions, openDatabase, type SystemTrx, sqlState, type Trx } from './database.ts'
+export {
+  Database,
+  type DatabaseOptions,
+  isConnectionLost,
+  openDatabase,
+  type SystemTrx,
+  sqlState,
+  type Trx,
+} from './database.ts'
 export { newId } from './ids.ts'
 export { migrate, pendingMigrations } from './migrate.ts'
 export * from './queries/api-keys.ts'
@@ -14,6 +22,8 @@ export * from './queries/contacts.ts'
 export * from './queries/conversations.ts'
 export * from './queries/drafts.ts'
 export * from './queries/events.ts'
+export * from './queries/feed-cursors.ts'
+export * from './queries/feed-failures.ts'
 export * from './queries/idempotency-keys.ts'
 export * from './queries/inbound-events.ts'
 export * from './queries/inbound-messages.ts'

@@ -231,6 +231,34 @@ export interface Events {
   xact: Generated<string>;
 }
 
+export interface FeedCursors {
+  attempts: Generated<number>;
+  consumer: string;
+  error: string | null;
+  handled: Generated<number>;
+  moved_at: Timestamp;
+  retry_at: Timestamp | null;
+  seq: number;
+  workspace_id: Generated<string>;
+  xact: string;
+}
+
+export interface FeedFailures {
+  attempts: number;
+  consumer: string;
+  conversation_id: string | null;
+  done_at: Timestamp | null;
+  error: string;
+  event_id: string;
+  event_type: string;
+  failed_at: Timestamp;
+  id: string;
+  seq: number;
+  state: string;
+  workspace_id: Generated<string>;
+  xact: string;
+}
+
 export interface IdempotencyKeys {
   body: string;
   created_at: Timestamp;
@@ -504,6 +532,8 @@ export interface DB {
   conversations: Conversations;
   drafts: Drafts;
   events: Events;
+  feed_cursors: FeedCursors;
+  feed_failures: FeedFailures;
   idempotency_keys: IdempotencyKeys;
   inbound_duplicates: InboundDuplicates;
   inbound_events: InboundEvents;

@@ -72,6 +72,7 @@ const VALUES: Record<string, () => unknown> = {
   'text[]': () => [],
   json: () => '{}',
   jsonb: () => '{}',
+  xid8: () => '1',
   'timestamp(3) with time zone': () => AT,
 }
 

@@ -24,6 +24,7 @@ import { channelRoutes } from './routes/channels.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { draftRoutes } from './routes/drafts.ts'
 import { eventRoutes } from './routes/events.ts'
+import { feedRoutes } from './routes/feeds.ts'
 import { inboundWebhookRoutes } from './routes/inbound-webhooks.ts'
 import { messageActionRoutes } from './routes/message-actions.ts'
 import { operationRoutes } from './routes/operation.ts'
@@ -88,6 +89,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelHealthRoutes,
     ],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
+    feedRoutes,
   ]
   for (const routes of versioned) {
     await app.register(routes, { ...options, prefix: '/v1' })

@@ -23,6 +23,8 @@ const theirReply = (
 const theirEvent = await addParked(api, theirs, theirChannel)
 const theirAttachment = await addAttachment(api, theirs)
 const theirKey = await addKey(db, theirs.workspace_id, 'agent')
+const theirFeed = { consumer: 'theirs_alone', xact: '0', seq: 0, moved_at: api.clock.now }
+await db.inWorkspace(theirs.workspace_id, trx => trx.insertInto('feed_cursors').values(theirFeed).execute())
 const routes = (await documentedRoutes(api)).filter(({ path }) => path.startsWith('/v1/'))
 const QUERY: Record<string, string> = { '/v1/sla/summary': '?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z' }
 let keys = 0
@@ -126,12 +128,16 @@ t.test('an id of another workspace is answered like one that is nowhere, on ever
     api_keys: theirKey.id,
     attachments: theirAttachment.id,
     saved_replies: theirReply.id,
+    feeds: theirFeed.consumer,
   }
   let tried = 0
   await changesNothing(t, api, async () => {
     for (const route of routes.filter(({ path }) => path.includes('{'))) {
       const fill = (id: string, inner: string) =>
-        route.path.replace('{id}', id).replace(/\{(message|event|action)_id\}/g, inner)
+        route.path
+          .replace(/\{consumer\}(.*)\{id\}/, `${id}$1${nowhere}`)
+          .replace(/\{(id|consumer)\}/, id)
+          .replace(/\{(message|event|action)_id\}/g, inner)
       const theirId = foreign[route.path.split('/')[2]!]!
       t.ok(theirId, `a foreign id is known for ${route.path}`)
       const body = bodyFor(route, {})
