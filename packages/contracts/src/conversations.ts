@@ -9,6 +9,7 @@ import {
 import { z } from 'zod'
 import { attachmentView } from './attachments.ts'
 import { externalId, id, instantIn, instantOut, pageQuery, safeText } from './common.ts'
+import { searchText } from './search.ts'
 
 const MAX_HOLD_SECONDS = 7 * 24 * 3600
 export const MAX_OWN_TEXT_BYTES = 64 * 1024
@@ -25,7 +26,9 @@ export const conversationQuery = pageQuery.extend({
   channel_id: id.optional(),
   assignee_id: z.union([z.literal('none'), z.literal('me'), id]).optional(),
   waiting: z.enum(['true']).optional(),
-  sort: z.enum(['newest', 'oldest', 'waiting']).default('newest'),
+  /** Those in which this was said, in the language of docs/search.md; by their newest match, or by relevance. */
+  q: searchText.optional(),
+  sort: z.enum(['newest', 'oldest', 'waiting', 'relevance']).default('newest'),
 })
 
 export const conversationView = z

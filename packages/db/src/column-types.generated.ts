@@ -367,6 +367,23 @@ export const COLUMN_TYPES = {
     version: 'integer',
     workspace_id: 'uuid',
   },
+  search_contacts: {
+    contact_id: 'uuid',
+    names: 'text',
+    terms: 'tsvector',
+    workspace_id: 'uuid',
+  },
+  search_documents: {
+    at: 'timestamp with time zone',
+    contact_id: 'uuid',
+    conversation_id: 'uuid',
+    day: 'integer',
+    has_attachments: 'boolean',
+    id: 'uuid',
+    kind: 'text',
+    terms: 'tsvector',
+    workspace_id: 'uuid',
+  },
   send_attempts: {
     action_id: 'uuid',
     finished_at: 'timestamp with time zone',

@@ -418,6 +418,25 @@ export interface SavedReplies {
   workspace_id: Generated<string>;
 }
 
+export interface SearchContacts {
+  contact_id: string;
+  names: string;
+  terms: string;
+  workspace_id: Generated<string>;
+}
+
+export interface SearchDocuments {
+  at: Timestamp;
+  contact_id: string | null;
+  conversation_id: string;
+  day: number;
+  has_attachments: Generated<boolean>;
+  id: string;
+  kind: string;
+  terms: string;
+  workspace_id: Generated<string>;
+}
+
 export interface SendAttempts {
   action_id: string | null;
   finished_at: Timestamp | null;
@@ -545,6 +564,8 @@ export interface DB {
   messages: Messages;
   reply_tokens: ReplyTokens;
   saved_replies: SavedReplies;
+  search_contacts: SearchContacts;
+  search_documents: SearchDocuments;
   send_attempts: SendAttempts;
   send_epochs: SendEpochs;
   sla_clocks: SlaClocks;

@@ -73,6 +73,7 @@ const VALUES: Record<string, () => unknown> = {
   json: () => '{}',
   jsonb: () => '{}',
   xid8: () => '1',
+  tsvector: () => 'word',
   'timestamp(3) with time zone': () => AT,
 }
 

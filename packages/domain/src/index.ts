@@ -7,6 +7,8 @@ export * from './conversation.ts'
 export * from './errors.ts'
 export * from './message.ts'
 export * from './saved-reply.ts'
+export { parseSearch, type SearchQuery, websearchText } from './search/query.ts'
+export { refused as searchRefused } from './search/refusal.ts'
 export {
   type Calendar,
   CalendarError,

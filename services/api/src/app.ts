@@ -32,6 +32,7 @@ import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { replyRoutes } from './routes/replies.ts'
 import { savedReplyRoutes } from './routes/saved-replies.ts'
+import { searchRoutes } from './routes/search.ts'
 import { slaRoutes } from './routes/sla.ts'
 
 /** The whole API, not yet listening. Closing it closes nothing of `ctx`. */
@@ -89,7 +90,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelHealthRoutes,
     ],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes, peopleRoutes],
-    feedRoutes,
+    ...[feedRoutes, searchRoutes],
   ]
   for (const routes of versioned) {
     await app.register(routes, { ...options, prefix: '/v1' })

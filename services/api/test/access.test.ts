@@ -26,7 +26,11 @@ const theirKey = await addKey(db, theirs.workspace_id, 'agent')
 const theirFeed = { consumer: 'theirs_alone', xact: '0', seq: 0, moved_at: api.clock.now }
 await db.inWorkspace(theirs.workspace_id, trx => trx.insertInto('feed_cursors').values(theirFeed).execute())
 const routes = (await documentedRoutes(api)).filter(({ path }) => path.startsWith('/v1/'))
-const QUERY: Record<string, string> = { '/v1/sla/summary': '?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z' }
+const QUERY: Record<string, string> = {
+  '/v1/sla/summary': '?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z',
+  '/v1/search/messages': '?q=word',
+  '/v1/search/contacts': '?q=word',
+}
 let keys = 0
 
 /** Calls a route with a body it takes; `path` has its ids filled in. */

@@ -1,7 +1,7 @@
 import type { Config } from '@parley/config'
 import { type QueueBackend, startWorkers, type WorkerDefinition } from '@parley/queue'
 import type { WorkerContext } from './context.ts'
-import { feedConsumers } from './feed/consumers.ts'
+import { FEED_CONSUMERS } from './feed/consumers.ts'
 import { Feeds } from './feed/feeds.ts'
 import { Listeners } from './listening/listeners.ts'
 import { type Loop, startLoops } from './loops.ts'
@@ -36,7 +36,7 @@ export function startWorker(
     },
   ]
   const listeners = new Listeners(ctx)
-  const feeds = new Feeds(ctx, feedConsumers(ctx))
+  const feeds = new Feeds(ctx, FEED_CONSUMERS)
   if (queues.includes('feed')) feeds.listen()
   const loops: (Loop & { queue: string })[] = [
     { queue: 'poll', name: 'listening', everyMs: 2_000, run: () => listeners.round() },

@@ -11,7 +11,7 @@ import {
   pageOf,
   pageQuery,
 } from '@parley/contracts'
-import { addNote, assignConversation, changeConversationStatus } from '@parley/core'
+import { addNote, assignConversation, changeConversationStatus, searchConversations } from '@parley/core'
 import {
   findConversation,
   findMessage,
@@ -22,11 +22,12 @@ import {
   type MessagePosition,
   type Trx,
 } from '@parley/db'
-import { DomainError, NotFound } from '@parley/domain'
+import { DomainError, NotFound, searchRefused } from '@parley/domain'
 import { z } from 'zod'
 import { describeEvent } from '../describe-event.ts'
 import { page } from '../paging.ts'
 import { applyEffect, etagOf, expectedVersion } from '../plugins/effects.ts'
+import { searchPage } from '../search-page.ts'
 import { withAttachments } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
@@ -60,11 +61,22 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
       },
     },
     async request => {
-      const { status, inbox_id, channel_id, assignee_id, waiting, sort } = request.query
+      const { status, inbox_id, channel_id, assignee_id, waiting, q, sort } = request.query
       const { workspace_id, user_id } = request.credential
       if (assignee_id === 'me' && !user_id) throw new DomainError('validation_failed', 'This key acts as no person.')
       const owner = assignee_id === 'none' ? null : assignee_id === 'me' ? user_id! : assignee_id
       const filter = { status, inbox_id, channel_id, assignee_id: owner, waiting: waiting === 'true' }
+      if (q !== undefined) {
+        if (sort !== 'newest' && sort !== 'relevance') {
+          throw searchRefused('What is looked for is sorted by newest or by relevance.')
+        }
+        return db.inWorkspace(workspace_id, trx =>
+          searchPage(cursors, request, ({ limit, after }) =>
+            searchConversations(trx, q, { inbox_ids: null, user_id }, filter, { sort, limit, after }, now()),
+          ),
+        )
+      }
+      if (sort === 'relevance') throw searchRefused('Only what is looked for has a relevance: say q.')
       return db.inWorkspace(workspace_id, trx =>
         page(
           cursors,
