@@ -1,4 +1,5 @@
-import { indexContacts, indexMessages, indexSubjects, newId } from '@parley/db'
+import { searchConversations, searchMessages } from '@parley/core'
+import { indexContacts, indexMessages, indexSubjects, newId, searchContacts } from '@parley/db'
 import fc from 'fast-check'
 import t from 'tap'
 import { addChannel, addConversation, addCustomerMessage, addKey, type Json, type Tenant, testApi } from './helper.ts'
@@ -235,6 +236,23 @@ t.test('a workspace finds nothing of another one', async t => {
     'validation-failed',
     'theirs',
   )
+})
+
+t.test('nothing is found outside the inboxes that the caller may see', async t => {
+  const { workspace_id, inbox_id } = api.ours
+  const within = (inbox_ids: string[] | null) =>
+    api.db.inWorkspace(workspace_id, async trx => {
+      const scope = { inbox_ids, user_id: null }
+      const page = { sort: 'newest' as const, limit: 10 }
+      const said = await searchMessages(trx, 'parcel', scope, page, api.clock.now)
+      const threads = await searchConversations(trx, 'parcel', scope, {}, page, api.clock.now)
+      const people = await searchContacts(trx, { name: 'ana lopez', prefixes: ['lopez'], inbox_ids }, { limit: 10 })
+      return [said.data.length, threads.data.length, people.length]
+    })
+  t.same(await within(null), [2, 2, 1])
+  t.same(await within([inbox_id]), [2, 2, 1])
+  t.same(await within([newId(api.clock.now)]), [0, 0, 0])
+  t.same(await within([]), [0, 0, 0])
 })
 
 t.test('pages are of one piece while others write: each match comes once', async t => {

@@ -13,6 +13,7 @@ const db = openDatabase({ url: process.env.DATABASE_URL!, poolSize: 4 })
 const ctx = {
   db,
   now: () => new Date(),
+  monotonicMs: () => performance.now(),
   logger: createLogger('silent', 'feed'),
   metrics: createWorkerMetrics(),
   wakeUps: { publish: () => {}, subscribe: () => {}, close: async () => {} },

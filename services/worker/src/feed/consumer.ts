@@ -14,8 +14,11 @@ export type FeedConsumer = {
   from: FeedStart
   /** How many events it is given at once, at most. */
   batch: number
-  /** Read at once when something happens, or within a second, which makes fuller pages of a busy log. */
-  pace: 'at_once' | 'each_second'
+  /**
+   * `at_once`: read when something happens. `gently`: within a second, which makes fuller pages of a busy log, one workspace
+   * at a time, and after each page it rests as long as that took: what has time leaves the database to what has none.
+   */
+  pace: 'at_once' | 'gently'
   /**
    * Handles a page. What it throws is blamed on an event, which is found by halving the page, tried again, and set aside
    * in the end: so it throws only for what another try could not mend, or what deserves a person's eye. It touches

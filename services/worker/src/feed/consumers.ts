@@ -7,8 +7,7 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     name: 'search',
     from: 'beginning',
     batch: 500,
-    // A page of five hundred costs little more than one of five.
-    pace: 'each_second',
+    pace: 'gently',
     handle: async (trx, events) => {
       await indexEvents(trx, events)
       return undefined

@@ -1,10 +1,11 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type FeedBehind, listFeedsBehind } from '@parley/db'
 import type { WorkerContext } from '../context.ts'
 import type { FeedConsumer } from './consumer.ts'
 import { FeedReader } from './turn.ts'
 
 /** Workspaces that one consumer reads side by side, in one process. */
-const CONCURRENCY = 2
+const CONCURRENCY = { at_once: 2, gently: 1 }
 
 /**
  * Runs the consumers of the log. Workspaces that were woken are read at once and, as long as something in them cannot be
@@ -64,7 +65,7 @@ class Lane {
   readonly #due = new Set<string>()
   readonly #putOff = new Set<string>()
   readonly #running = new Map<string, Promise<void>>()
-  #closed = false
+  readonly #stop = new AbortController()
 
   constructor(ctx: WorkerContext, consumer: FeedConsumer) {
     this.name = consumer.name
@@ -90,13 +91,13 @@ class Lane {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
+    this.#stop.abort()
     await Promise.all(this.#running.values())
   }
 
   #start(): void {
     for (const workspace_id of this.#due) {
-      if (this.#closed || this.#running.size >= CONCURRENCY) return
+      if (this.#stop.signal.aborted || this.#running.size >= CONCURRENCY[this.#consumer.pace]) return
       if (this.#running.has(workspace_id)) continue
       this.#due.delete(workspace_id)
       this.#running.set(workspace_id, this.#run(workspace_id))
@@ -106,14 +107,20 @@ class Lane {
   async #run(workspace_id: string): Promise<void> {
     const reader = this.#readers.get(workspace_id) ?? new FeedReader(this.#ctx, this.#consumer, workspace_id)
     this.#readers.set(workspace_id, reader)
+    const startedMs = this.#ctx.monotonicMs()
     const turn = await reader.turn().catch(err => {
       this.#ctx.logger.warn({ err, consumer: this.name, workspace_id }, 'feed failed')
       return 'later' as const
     })
+    if (this.#consumer.pace === 'gently') await this.#rest(this.#ctx.monotonicMs() - startedMs)
     this.#running.delete(workspace_id)
     if (turn === 'more') this.#due.add(workspace_id)
     if (turn === 'later') this.#putOff.add(workspace_id)
     if (turn === 'level') this.#readers.delete(workspace_id)
     this.#start()
+  }
+
+  async #rest(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#stop.signal }).catch(() => {})
   }
 }
