@@ -9,8 +9,11 @@ import {
 } from '@parley/db'
 
 const DAY_MS = 24 * 3_600_000
-/** A word that one document in forty has fills a page from so many. */
-const WALK = 2_000
+/** So many of the newest documents tell how common a word is; a very common one fills its page from them. */
+const FIRST_WALK = 400
+/** Each further walk is so many times as long: with filters that let few through, there are not many of them. */
+const WALK_GROWTH = 4
+const LONGEST_WALK = 8_000
 /** What a look by words gives at once; more of the same days is another look. */
 const MATCHES = 5_000
 /** So many documents are looked at for one page; with filters that let few of them through, a page then ends early. */
@@ -34,10 +37,11 @@ export async function findDocuments(
   const hits: SearchHit[] = []
   let { after } = page
   let source: SearchSource = filter.contact_ids ? 'by_contact' : 'newest'
+  let walk = FIRST_WALK
   let days = 1
   let end: number | undefined
   for (let looked = 0; looked < BUDGET; ) {
-    const most = typeof source === 'object' ? MATCHES : WALK
+    const most = typeof source === 'object' ? MATCHES : walk
     const limit = page.limit - hits.length
     const step = await searchStep(trx, filter, source, { after, most, limit })
     hits.push(...step.hits)
@@ -52,6 +56,7 @@ export async function findDocuments(
     } else {
       if (step.looked < most) return { hits, next: null }
       after = step.last!
+      walk = Math.min(LONGEST_WALK, walk * WALK_GROWTH)
     }
     if (typeof source === 'object' || isRare(filter, step)) {
       end ??= dayOf(latest(filter.since, await findOldestDocumentAt(trx)))
