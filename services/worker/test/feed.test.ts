@@ -286,6 +286,52 @@ t.test('a refusal of a handler is blamed on its event and not on the database', 
   has(t, state, { consumer: 'writer', attempts: 1, error: 'No.' })
 })
 
+t.test('a wake-up is enough: at once, or at the next tick for what is in no hurry', async t => {
+  const world = await setUp(t)
+  const listeners: ((workspace_id: string) => void)[] = []
+  const wakeUps = { ...world.ctx.wakeUps, subscribe: (listener: (id: string) => void) => void listeners.push(listener) }
+  const nothing = async () => undefined
+  const patient = writer({ name: 'patient', pace: 'gently', handle: nothing })
+  const feeds = new Feeds({ ...world.ctx, wakeUps }, [writer({ handle: nothing }), patient])
+  t.teardown(() => feeds.close())
+  const unread = async () =>
+    new Map((await world.run(listFeedStates)).map(({ consumer, unread }) => [consumer, unread.count]))
+  feeds.listen()
+  await world.append(9)
+  for (const listener of listeners) listener(world.workspace_id)
+  await until('the one at once is through', async () => (await unread()).get('writer') === 0)
+  t.notOk((await unread()).has('patient'), 'the other one has not begun')
+  await feeds.tick()
+  await until('and then the other one', async () => (await unread()).get('patient') === 0)
+})
+
+t.test('closing waits for the page that is being handled, and begins no other', async t => {
+  const world = await setUp(t)
+  await world.append(9)
+  let handling = () => {}
+  const began = new Promise<void>(resolve => {
+    handling = resolve
+  })
+  const plain = writer()
+  const feeds = new Feeds(world.ctx, [
+    writer({
+      handle: async (trx, events, now) => {
+        handling()
+        return plain.handle(trx, events, now)
+      },
+    }),
+  ])
+  await feeds.sweep()
+  await began
+  await feeds.close()
+  const { length } = await world.handled()
+  t.equal(length, 4, 'one page')
+  await feeds.sweep()
+  await feeds.tick()
+  await feeds.close()
+  t.equal((await world.handled()).length, length)
+})
+
 t.test('the lag of a consumer is the age of the oldest event it has not read', async t => {
   const world = await setUp(t)
   await world.append(1)
