@@ -110,3 +110,36 @@ t.test('a contact that is called otherwise is found by what it is called now', a
   t.same([await named('muller'), await named('schmidt')], [[], ['zoe schmidt zoe.shop']])
   await feeds.close()
 })
+
+t.test('who is erased cannot be found any more, nor what was said to them, once the log says so', async t => {
+  const feeds = new Feeds(ctx, FEED_CONSUMERS)
+  const author = { external_id: 'vic', handle: 'vic.shop', display_name: 'Victoria', avatar_url: null }
+  await receive(comment('m-9', { thread_key: 't-9', author, text: 'An ocelot of mine.', subject: 'Ocelots' }))
+  await level(feeds)
+  t.same((await found('ocelot or ocelots')).sort(), ['An ocelot of mine.', 'Ocelots'])
+  const { id, conversation_id, contact_id } = await run(trx =>
+    trx.selectFrom('messages').selectAll().where('external_id', '=', 'm-9').executeTakeFirstOrThrow(),
+  )
+  const person = (await run(trx => trx.selectFrom('users').select('id').executeTakeFirstOrThrow())).id
+  const note = { conversation_id, author: { type: 'user' as const, id: person }, body: 'Victoria has an ocelot.' }
+  const { id: note_id } = await run(trx => addNote(trx, note, clock.now))
+  await level(feeds)
+  t.same(await named('victoria'), ['victoria vic.shop'])
+  await run(async trx => {
+    await trx.updateTable('messages').set({ body: '' }).where('id', '=', id).execute()
+    await trx.updateTable('messages').set({ body: '[erased]' }).where('id', '=', note_id).execute()
+    await trx.updateTable('conversations').set({ subject: null }).where('id', '=', conversation_id).execute()
+    await trx.updateTable('contacts').set({ name: '[erased]' }).where('id', '=', contact_id!).execute()
+    await trx.deleteFrom('contact_identities').where('contact_id', '=', contact_id!).execute()
+    const event = { type: 'contact.erased' as 'message.deleted', at: clock.now, actor: SYSTEM }
+    await appendEvents(trx, [{ ...event, data: { contact_id } }])
+  })
+  await level(feeds)
+  t.same([await found('ocelot or ocelots or victoria'), await named('victoria')], [[], []])
+  const { rows } = await run(trx =>
+    sql`select from search_documents where terms::text ~ 'ocelot|victoria'
+      union all select from search_contacts where names ~ 'victoria' or terms::text ~ 'victoria'`.execute(trx),
+  )
+  t.equal(rows.length, 0)
+  await feeds.close()
+})

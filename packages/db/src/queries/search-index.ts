@@ -22,7 +22,6 @@ const dayOf = (column: string) => sql`floor(extract(epoch from ${sql.ref(column)
  */
 export async function indexMessages(trx: Trx, ids: string[]): Promise<void> {
   if (ids.length === 0) return
-  // Ids that are messages no more: what remains is replaced below.
   const said = sql`m.deleted_at is null and m.state in ('received', 'stored', 'queued', 'sending', 'sent', 'unknown')`
   await Promise.all([
     sql`
@@ -42,9 +41,13 @@ export async function indexMessages(trx: Trx, ids: string[]): Promise<void> {
   ])
 }
 
-/** Brings the index level with the subjects of these conversations. */
+/** Brings the index level with the subjects of these conversations; one that has none any more leaves it. */
 export async function indexSubjects(trx: Trx, ids: string[]): Promise<void> {
   if (ids.length === 0) return
+  await sql`
+    delete from search_documents d using unnest(${ids}::uuid[]) as wanted (id)
+    where d.id = wanted.id and d.kind = 'subject'
+      and not exists (select from conversations c where c.id = wanted.id and c.subject is not null)`.execute(trx)
   await sql`
     insert into search_documents as d (id, kind, conversation_id, contact_id, at, day, has_attachments, terms)
     select c.id, 'subject', c.id, c.contact_id, c.first_message_at, ${dayOf('c.first_message_at')}, false,
@@ -77,11 +80,18 @@ export async function indexContacts(trx: Trx, ids: string[]): Promise<void> {
   ])
 }
 
-/** The documents that these contacts wrote, as the index has it. */
-export async function listDocumentsOfContacts(trx: Trx, contact_ids: string[]): Promise<string[]> {
-  if (contact_ids.length === 0) return []
-  const { rows } = await sql<{ id: string }>`
-    select d.id from search_documents d
-    where d.contact_id = any(${contact_ids}::uuid[]) and d.kind <> 'subject'`.execute(trx)
-  return rows.map(row => row.id)
+/** What the index has of the conversations in which these contacts wrote. */
+export async function listDocumentsAround(
+  trx: Trx,
+  contact_ids: string[],
+): Promise<{ messages: string[]; conversations: string[] }> {
+  if (contact_ids.length === 0) return { messages: [], conversations: [] }
+  const { rows } = await sql<{ id: string; kind: string; conversation_id: string }>`
+    select d.id, d.kind, d.conversation_id from search_documents d
+    where d.conversation_id in (
+      select conversation_id from search_documents where contact_id = any(${contact_ids}::uuid[]))`.execute(trx)
+  return {
+    messages: rows.filter(({ kind }) => kind !== 'subject').map(({ id }) => id),
+    conversations: [...new Set(rows.map(({ conversation_id }) => conversation_id))],
+  }
 }
