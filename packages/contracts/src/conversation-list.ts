@@ -8,6 +8,7 @@ import {
 import { z } from 'zod'
 import { id, instantIn, instantOut, name, pageQuery, safeText } from './common.ts'
 import { listOf } from './query.ts'
+import { searchText } from './search.ts'
 
 const MAX_CHOICES = 20
 const MAX_TAG_BYTES = 100
@@ -52,7 +53,9 @@ export const conversationQuery = pageQuery.extend({
   waiting: z.enum(['true']).optional(),
   unread: z.enum(['true']).optional(),
   updated_after: instantIn.optional(),
-  sort: sort.default(USUAL_SORT),
+  /** Those in which this was said, in the language of docs/search.md; by their newest match, or by relevance. */
+  q: searchText.optional(),
+  sort: z.enum([...CONVERSATION_SORTS, 'relevance']).default(USUAL_SORT),
   include: includeQuery,
 })
 
@@ -107,7 +110,7 @@ export const viewsQuery = pageQuery.extend({ include: z.literal('count').optiona
 export const viewPageQuery = pageQuery.extend({ include: includeQuery })
 export const countView = count.meta({ id: 'Count' })
 /** The filters of a list, without its pages. */
-export const countQuery = conversationQuery.omit({ limit: true, cursor: true, sort: true, include: true })
+export const countQuery = conversationQuery.omit({ limit: true, cursor: true, sort: true, include: true, q: true })
 
 const color = z.string().regex(/^#[0-9a-f]{6}$/, 'must be a colour such as #3b6ea8')
 

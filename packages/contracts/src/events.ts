@@ -99,6 +99,8 @@ export const EVENT_TYPES = [
   'invitation.revoked',
   'invitation.accepted',
   'password_reset.created',
+  'feed.skipped',
+  'feed.retried',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 

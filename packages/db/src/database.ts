@@ -157,6 +157,14 @@ export function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined
 }
 
+/** What pg and the sockets under it throw when Postgres is away; pg has no codes for its own. */
+export function isConnectionLost(error: Error & { code?: string }): boolean {
+  if (/^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)$/.test(error.code ?? '')) return true
+  return /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/.test(
+    error.message,
+  )
+}
+
 function workspaceScope(workspace_id: string): string {
   // It is written into the statement, so it must be nothing but a UUID.
   if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(workspace_id)) throw new TypeError('not a workspace id')

@@ -1,4 +1,12 @@
-export { Database, type DatabaseOptions, openDatabase, type SystemTrx, sqlState, type Trx } from './database.ts'
+export {
+  Database,
+  type DatabaseOptions,
+  isConnectionLost,
+  openDatabase,
+  type SystemTrx,
+  sqlState,
+  type Trx,
+} from './database.ts'
 export type { IdPage } from './id-page.ts'
 export { newId } from './ids.ts'
 export { migrate, pendingMigrations } from './migrate.ts'
@@ -33,6 +41,8 @@ export * from './queries/drafts.ts'
 export * from './queries/erase-contact.ts'
 export * from './queries/erased-ids.ts'
 export * from './queries/events.ts'
+export * from './queries/feed-cursors.ts'
+export * from './queries/feed-failures.ts'
 export * from './queries/idempotency-keys.ts'
 export * from './queries/inbound-events.ts'
 export * from './queries/inbound-messages.ts'
@@ -51,6 +61,8 @@ export * from './queries/poll-turns.ts'
 export * from './queries/recovery-codes.ts'
 export * from './queries/replies.ts'
 export * from './queries/saved-replies.ts'
+export * from './queries/search.ts'
+export * from './queries/search-index.ts'
 export * from './queries/send-attempts.ts'
 export * from './queries/send-epochs.ts'
 export * from './queries/sessions.ts'

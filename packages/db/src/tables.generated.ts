@@ -344,6 +344,34 @@ export interface Events {
   xact: Generated<string>;
 }
 
+export interface FeedCursors {
+  attempts: Generated<number>;
+  consumer: string;
+  error: string | null;
+  handled: Generated<number>;
+  moved_at: Timestamp;
+  retry_at: Timestamp | null;
+  seq: number;
+  workspace_id: Generated<string>;
+  xact: string;
+}
+
+export interface FeedFailures {
+  attempts: number;
+  consumer: string;
+  conversation_id: string | null;
+  done_at: Timestamp | null;
+  error: string;
+  event_id: string;
+  event_type: string;
+  failed_at: Timestamp;
+  id: string;
+  seq: number;
+  state: string;
+  workspace_id: Generated<string>;
+  xact: string;
+}
+
 export interface IdempotencyKeys {
   body: string;
   created_at: Timestamp;
@@ -560,6 +588,25 @@ export interface SavedReplies {
   workspace_id: Generated<string>;
 }
 
+export interface SearchContacts {
+  contact_id: string;
+  names: string;
+  terms: string;
+  workspace_id: Generated<string>;
+}
+
+export interface SearchDocuments {
+  at: Timestamp;
+  contact_id: string | null;
+  conversation_id: string;
+  day: number;
+  has_attachments: Generated<boolean>;
+  id: string;
+  kind: string;
+  terms: string;
+  workspace_id: Generated<string>;
+}
+
 export interface SendAttempts {
   action_id: string | null;
   finished_at: Timestamp | null;
@@ -748,6 +795,8 @@ export interface DB {
   erased_ids: ErasedIds;
   erasure_keys: ErasureKeys;
   events: Events;
+  feed_cursors: FeedCursors;
+  feed_failures: FeedFailures;
   idempotency_keys: IdempotencyKeys;
   inbound_duplicates: InboundDuplicates;
   inbound_events: InboundEvents;
@@ -765,6 +814,8 @@ export interface DB {
   recovery_codes: RecoveryCodes;
   reply_tokens: ReplyTokens;
   saved_replies: SavedReplies;
+  search_contacts: SearchContacts;
+  search_documents: SearchDocuments;
   send_attempts: SendAttempts;
   send_epochs: SendEpochs;
   sessions: Sessions;

@@ -73,6 +73,8 @@ const VALUES: Record<string, () => unknown> = {
   'uuid[]': () => [],
   json: () => '{}',
   jsonb: () => '{}',
+  xid8: () => '1',
+  tsvector: () => 'word',
   'timestamp(3) with time zone': () => AT,
 }
 

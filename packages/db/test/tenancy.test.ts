@@ -98,7 +98,10 @@ t.test('row-level security is on for everybody, the owner too, and asks for the 
     t.equal(own.length, 1, `${name} has one policy for the app: another one would widen it`)
   }
   const others = policies.filter(({ roles }) => roles !== '{parley_app}')
-  for (const { tablename, roles, cmd } of others) t.same([roles, cmd], ['{parley_system}', 'SELECT'], tablename)
+  for (const { tablename, roles, cmd } of others) {
+    const role = tablename.startsWith('search_') ? '{parley_search}' : '{parley_system}'
+    t.same([roles, cmd], [role, 'SELECT'], tablename)
+  }
 })
 
 t.test('a partition is reached through its table alone: only its owner may touch it', async t => {
@@ -131,10 +134,10 @@ t.test('a partition is reached through its table alone: only its owner may touch
   }
 })
 
-t.test('the two roles own no table, cannot log in, and are above no rule', async t => {
+t.test('the roles own no table, cannot log in, and are above no rule', async t => {
   const roles = await ask(`
     select rolname, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication from pg_roles
-    where rolname in ('parley_app', 'parley_system') order by 1`)
+    where rolname in ('parley_app', 'parley_search', 'parley_system') order by 1`)
   const nothing = {
     rolsuper: false,
     rolbypassrls: false,
@@ -145,23 +148,24 @@ t.test('the two roles own no table, cannot log in, and are above no rule', async
   }
   t.same(roles, [
     { rolname: 'parley_app', ...nothing },
+    { rolname: 'parley_search', ...nothing },
     { rolname: 'parley_system', ...nothing },
   ])
   const owned = await ask(`
-    select relname as name from pg_class where relowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')
-    union all select proname from pg_proc where proowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')
-    union all select nspname from pg_namespace where nspowner in (select oid from pg_roles where rolname ~ '^parley_(app|system)$')
+    select relname as name from pg_class where relowner in (select oid from pg_roles where rolname ~ '^parley_(app|search|system)$')
+    union all select proname from pg_proc where proowner in (select oid from pg_roles where rolname ~ '^parley_(app|search|system)$')
+    union all select nspname from pg_namespace where nspowner in (select oid from pg_roles where rolname ~ '^parley_(app|search|system)$')
     order by 1`)
-  const asSystem = [
+  const functions = [
     ...['authenticate_api_key', 'authenticate_session', 'find_invitation', 'find_logins', 'find_password_reset'],
-    'oldest_pending_event',
+    ...['oldest_pending_event', 'search_matches', 'search_names', 'search_people'],
   ]
   t.same(
     owned,
-    asSystem.map(name => ({ name })),
+    functions.map(name => ({ name })),
     'but what runs as the system',
   )
-  for (const role of ['parley_app', 'parley_system']) {
+  for (const role of ['parley_app', 'parley_search', 'parley_system']) {
     const rights = await ask(
       `select has_schema_privilege($1, 'public', 'create') as create,
       has_schema_privilege($1, 'bullmq', 'usage') as queues`,
@@ -187,6 +191,17 @@ t.test('what runs with the rights of another role is known, and who may call it'
   const caller =
     'TABLE(workspace_id uuid, id uuid, role text, user_id uuid, inbox_ids uuid[], last_used_at timestamp with time zone)'
   const found = 'TABLE(workspace_id uuid, id uuid)'
+  // For everybody who works in a workspace: they name it themselves, which is tested below.
+  const planned = ['enable_seqscan=off', 'enable_indexscan=off', 'plan_cache_mode=force_custom_plan']
+  const search = {
+    ...asSystem,
+    runs_as: 'parley_search',
+    settings: [...settings, ...planned],
+    app: true,
+    system: false,
+  }
+  const document =
+    'TABLE(id uuid, kind text, conversation_id uuid, contact_id uuid, at timestamp with time zone, has_attachments boolean)'
   t.same(functions, [
     { name: 'authenticate_api_key', gives: caller, ...asSystem },
     { name: 'authenticate_session', gives: caller, ...asSystem },
@@ -196,6 +211,9 @@ t.test('what runs with the rights of another role is known, and who may call it'
     { name: 'find_logins', gives: 'TABLE(workspace_id uuid, user_id uuid, workspace_name text)', ...asSystem },
     { name: 'find_password_reset', gives: found, ...asSystem },
     { name: 'oldest_pending_event', gives: 'uuid', ...asSystem },
+    { name: 'search_matches', gives: document, ...search },
+    { name: 'search_names', gives: 'TABLE(contact_id uuid, score integer)', ...search },
+    { name: 'search_people', gives: 'SETOF uuid', ...search },
   ])
   const calls = [
     'select authenticate_api_key(null, now())',
@@ -209,6 +227,47 @@ t.test('what runs with the rights of another role is known, and who may call it'
     'select drop_payload_partitions(now())',
   ]
   for (const text of calls) t.equal(await inA(trx => run(trx, text)).then(() => 'done', sqlState), '42501', text)
+})
+
+t.test('the role of the search reads the index and nothing else, and writes nothing', async t => {
+  for (const { name } of tables) {
+    for (const text of [`select 1 from ${name}`, `delete from ${name}`, `insert into ${name} default values`]) {
+      await root.query('begin; set local role parley_search')
+      const state = await root.query(text).then(() => 'done', sqlState)
+      await root.query('rollback')
+      t.equal(state, name.startsWith('search_') && text.startsWith('select') ? 'done' : '42501', text)
+    }
+  }
+})
+
+t.test('the look-ups of the search, which run above the policies, give ids of their own workspace alone', async t => {
+  const ids = async (workspace: string, column: string, table: string) =>
+    (await ask<{ id: string }>(`select ${column} as id from ${table} where workspace_id = $1`, [workspace])).map(
+      ({ id }) => id,
+    )
+  await ask(
+    `update search_documents set terms = 'word', day = 20000; update search_contacts set terms = 'word', names = 'word'`,
+  )
+  const calls = {
+    "select id from search_matches('word', 20000, 20000, 'infinity', 'ffffffff-ffff-ffff-ffff-ffffffffffff', 100)": [
+      'id',
+      'search_documents',
+    ],
+    "select contact_id as id from search_names('word', 'word', 100)": ['contact_id', 'search_contacts'],
+    "select search_people('word', 100) as id": ['contact_id', 'search_contacts'],
+  }
+  for (const [text, [column, table]] of Object.entries(calls)) {
+    for (const workspace of [A, B]) {
+      const { rows } = await db.inWorkspace(workspace, trx => run(trx, text))
+      t.same(
+        rows.map(({ id }) => id),
+        await ids(workspace, column!, table!),
+        text,
+      )
+    }
+    const { rows } = await root.query(text)
+    t.same(rows, [], 'and nothing outside of one')
+  }
 })
 
 t.test('without a role a connection sees no row, although it owns the tables', async t => {
@@ -234,6 +293,9 @@ t.test('the system role writes nothing and reads the granted columns alone', asy
     conversations: 'id, snoozed_until, workspace_id',
     contact_erasures: 'id, state, workspace_id',
     contact_exports: 'id, next_attempt_at, workspace_id',
+    events: 'at, seq, workspace_id, xact',
+    feed_cursors: 'consumer, seq, workspace_id, xact',
+    feed_failures: 'consumer, state, workspace_id',
     inbound_events: 'channel_id, id, lane, received_at, state, workspace_id',
     inbox_members: 'inbox_id, user_id, workspace_id',
     inbox_teams: 'inbox_id, team_id, workspace_id',

@@ -8,6 +8,8 @@ export * from './errors.ts'
 export * from './message.ts'
 export * from './person.ts'
 export * from './saved-reply.ts'
+export { parseSearch, type SearchQuery, websearchText } from './search/query.ts'
+export { refused as searchRefused } from './search/refusal.ts'
 export * from './sign-in.ts'
 export {
   type Calendar,

@@ -28,7 +28,7 @@ export const positionsOf = (sort: ConversationSort) => ({
   of: (row: ConversationWithContact) => conversationPosition(row, sort),
 })
 
-/** One page, with what `include` asks for: a statement for each of them, however many rows there are. */
+/** One page, with what `include` asks for. */
 export async function readConversations(
   trx: Trx,
   filter: ConversationFilter,
@@ -36,7 +36,16 @@ export async function readConversations(
   include: Include[],
   user_id: string | null,
 ) {
-  const rows = await listConversations(trx, filter, page)
+  return withIncluded(trx, await listConversations(trx, filter, page), include, user_id)
+}
+
+/** Conversations with what `include` asks for: a statement for each of them, however many rows there are. */
+export async function withIncluded(
+  trx: Trx,
+  rows: ConversationWithContact[],
+  include: Include[],
+  user_id: string | null,
+) {
   if (rows.length === 0 || include.length === 0) return rows
   const ids = rows.map(({ id }) => id)
   const wanted = new Set(include)

@@ -1,5 +1,5 @@
 import type { NormalisedEvent } from '@parley/core'
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 
 /** A batch whose transaction has committed: what it claimed and did not apply it has parked. */
 export type CommittedBatch = { events: NormalisedEvent[]; claimed: number; duration_ms: number }
@@ -47,8 +47,23 @@ export function createWorkerMetrics() {
     labelNames: ['outcome'],
     registers,
   })
+  const feedEvents = new Counter({
+    name: 'parley_feed_events_total',
+    help: 'Events of the log that a consumer handled, or left behind for a person',
+    labelNames: ['consumer', 'outcome'],
+    registers,
+  })
+  const feedLag = new Gauge({
+    name: 'parley_feed_lag_seconds',
+    help: 'Age of the oldest event that a consumer has not read, in any workspace',
+    labelNames: ['consumer'],
+    registers,
+  })
   return {
     registry,
+    countFeedEvents: (consumer: string, outcome: 'handled' | 'skipped', count: number): void =>
+      feedEvents.inc({ consumer, outcome }, count),
+    setFeedLag: (consumer: string, seconds: number): void => feedLag.set({ consumer }, seconds),
     countAttachment: (outcome: string): void => attachments.inc({ outcome }),
     observeBatch: (batch: CommittedBatch, now: Date): void => {
       batchEvents.observe(batch.claimed)

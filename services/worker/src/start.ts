@@ -1,6 +1,8 @@
 import type { Config } from '@parley/config'
 import { type QueueBackend, startWorkers, type WorkerDefinition } from '@parley/queue'
 import type { WorkerContext } from './context.ts'
+import { FEED_CONSUMERS } from './feed/consumers.ts'
+import { Feeds } from './feed/feeds.ts'
 import { Listeners } from './listening/listeners.ts'
 import { type Loop, startLoops } from './loops.ts'
 import { fetchAttachments, fetchAttachmentsAfterwards } from './processors/attachments.ts'
@@ -14,6 +16,8 @@ import { send } from './processors/send.ts'
 import { slaTick } from './processors/sla.ts'
 
 const HOUR_MS = 3_600_000
+/** What no wake-up told of waits so long. */
+const FEED_SWEEP_MS = 10_000
 
 /** Starts what `WORKER_QUEUES` asks for. `close` lets running work end, up to `graceMs`. */
 export function startWorker(
@@ -34,9 +38,13 @@ export function startWorker(
     },
   ]
   const listeners = new Listeners(ctx)
+  const feeds = new Feeds(ctx, FEED_CONSUMERS)
+  if (queues.includes('feed')) feeds.listen()
   const loops: (Loop & { queue: string })[] = [
     { queue: 'poll', name: 'listening', everyMs: 2_000, run: () => listeners.round() },
     { queue: 'sla', name: 'sla', everyMs: 1_000, run: slaTick(ctx) },
+    { queue: 'feed', name: 'feed', everyMs: 1_000, run: () => feeds.tick() },
+    { queue: 'feed', name: 'feed-sweep', everyMs: FEED_SWEEP_MS, run: () => feeds.sweep() },
     { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
     { queue: 'housekeeping', name: 'wake-up', everyMs: 1_000, run: wakeUp(ctx) },
     { queue: 'housekeeping', name: 'counts', everyMs: 10_000, run: addUpCounts(ctx) },
@@ -64,7 +72,10 @@ export function startWorker(
   const running = startLoops(wanted(loops), (loop, err) => ctx.logger.warn({ loop, err }, 'loop failed'))
   return {
     close: async (graceMs: number): Promise<void> => {
-      await Promise.all([workers.close(graceMs), running.close().then(() => listeners.close())])
+      await Promise.all([
+        workers.close(graceMs),
+        running.close().then(() => Promise.all([listeners.close(), feeds.close()])),
+      ])
     },
   }
 }

@@ -131,3 +131,13 @@ export async function listWorkspacesToWake(trx: SystemTrx, now: Date): Promise<s
     .execute()
   return rows.map(({ workspace_id }) => workspace_id)
 }
+
+/** These conversations in the order given; those that are not there are left out. */
+export async function listConversationsByIds(trx: Trx, ids: string[]): Promise<ConversationWithContact[]> {
+  if (ids.length === 0) return []
+  const rows = await withContact(trx)
+    .where(eb => eb('conversations.id', '=', eb.fn.any(eb.val(ids))))
+    .execute()
+  const known = new Map(rows.map(row => [row.id, nestContact(row)]))
+  return ids.flatMap(id => known.get(id) ?? [])
+}

@@ -66,9 +66,9 @@ const inState = (trx: Trx, channel_id: string, state: 'pending' | 'parked') =>
   trx.selectFrom('inbound_events').select('id').where('channel_id', '=', channel_id).where('state', '=', sql.lit(state))
 
 /** Counts rows, but not further than a thousand. */
-export async function countAtMost(
+export async function countAtMost<T extends keyof DB>(
   trx: Trx,
-  rows: SelectQueryBuilder<DB, 'inbound_events', unknown>,
+  rows: SelectQueryBuilder<DB, T, unknown>,
 ): Promise<BoundedCount> {
   const { rows: counted } = await sql<{ count: number }>`
     select count(*)::int as count from (${rows.limit(COUNT_AT_MOST + 1)}) e`.execute(trx)

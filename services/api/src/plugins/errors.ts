@@ -1,5 +1,5 @@
 import { EgressBlocked, InvalidSignature, MalformedPayload } from '@parley/connectors'
-import { sqlState } from '@parley/db'
+import { isConnectionLost, sqlState } from '@parley/db'
 import { DomainError } from '@parley/domain'
 import type { FastifyError } from 'fastify'
 import fp from 'fastify-plugin'
@@ -58,14 +58,6 @@ function sqlProblem(error: Error): ProblemDraft | undefined {
   if (state && /^(57014|55P03|57P0|53|08|25P03)/.test(state)) return UNAVAILABLE
   if (state && /^22/.test(state)) return { code: 'validation_failed', status: 422, title: 'Validation failed' }
   return isConnectionLost(error) ? UNAVAILABLE : undefined
-}
-
-/** What pg and the sockets under it throw when Postgres is away; pg has no codes for its own. */
-function isConnectionLost(error: Error & { code?: string }): boolean {
-  if (/^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)$/.test(error.code ?? '')) return true
-  return /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/.test(
-    error.message,
-  )
 }
 
 const FRAMEWORK: Record<number, Omit<ProblemDraft, 'status'>> = {

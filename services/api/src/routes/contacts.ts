@@ -130,7 +130,9 @@ export const contactRoutes: Routes = async (app, { ctx, cursors }) => {
     request =>
       db.inWorkspace(request.credential.workspace_id, async trx => {
         const person = await getPerson(trx, request.params.id)
-        return page(cursors, request, newest, next => listConversationsWith(trx, person, request.credential.inbox_ids, next))
+        return page(cursors, request, newest, next =>
+          listConversationsWith(trx, person, request.credential.inbox_ids, next),
+        )
       }),
   )
 }

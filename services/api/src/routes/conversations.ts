@@ -15,7 +15,7 @@ import {
   pageQuery,
   readBody,
 } from '@parley/contracts'
-import { addNote, assignConversation, changeConversation } from '@parley/core'
+import { addNote, assignConversation, changeConversation, searchConversations } from '@parley/core'
 import {
   countConversations,
   findConversation,
@@ -29,14 +29,15 @@ import {
   seesInbox,
   type Trx,
 } from '@parley/db'
-import { DomainError, NotFound } from '@parley/domain'
+import { DomainError, NotFound, searchRefused } from '@parley/domain'
 import { z } from 'zod'
 import { filterFor } from '../conversation-filter.ts'
 import { describeEvent } from '../describe-event.ts'
-import { positionsOf, readConversations } from '../list-conversations.ts'
+import { positionsOf, readConversations, withIncluded } from '../list-conversations.ts'
 import { page } from '../paging.ts'
 import { applyEffect, etagOf, expectedVersion } from '../plugins/effects.ts'
 import { refuseUnseen } from '../refuse-unseen.ts'
+import { searchPage } from '../search-page.ts'
 import { withAttachments } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
@@ -68,14 +69,23 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
         response: { 200: pageOf(listedConversation) },
       },
     },
-    request => {
-      const { sort, include = [], limit: _, cursor: __, ...written } = request.query
-      const { workspace_id, user_id } = request.credential
+    async request => {
+      const { sort, include = [], q, limit: _, cursor: __, ...written } = request.query
+      const { workspace_id, user_id, inbox_ids } = request.credential
       return db.inWorkspace(workspace_id, async trx => {
         const filter = await filterFor(trx, written, request.credential, now())
-        return page(cursors, request, positionsOf(sort), next =>
-          readConversations(trx, filter, { sort, ...next }, include, user_id),
-        )
+        if (q === undefined) {
+          if (sort === 'relevance') throw searchRefused('Only what is looked for has a relevance: say q.')
+          return page(cursors, request, positionsOf(sort), next =>
+            readConversations(trx, filter, { sort, ...next }, include, user_id),
+          )
+        }
+        if (sort !== 'newest' && sort !== 'relevance')
+          throw searchRefused('What is looked for is sorted by newest or by relevance.')
+        return searchPage(cursors, request, async next => {
+          const found = await searchConversations(trx, q, { inbox_ids, user_id }, filter, { sort, ...next }, now())
+          return { ...found, data: await withIncluded(trx, found.data, include, user_id) }
+        })
       })
     },
   )

@@ -1,0 +1,31 @@
+import type { EventRow, FeedStart, Trx } from '@parley/db'
+
+/**
+ * A durable reader of the log. In each workspace it is given every event, in commit order, a page at a time; its place
+ * moves in the transaction it works in, so what it writes there is written once, whatever dies.
+ */
+export type FeedConsumer = {
+  /** Its name in the database: never changed, or it begins anew. */
+  name: string
+  /**
+   * Where it begins in a workspace that it has never read: with the first event there is, or with the next one.
+   * A workspace is seen within seconds of its making; for `now`, what happened in it before then does not count.
+   */
+  from: FeedStart
+  /** How many events it is given at once, at most. */
+  batch: number
+  /**
+   * `at_once`: read when something happens. `gently`: within a second, which makes fuller pages of a busy log, one workspace
+   * at a time, and after each page it rests as long as that took: what has time leaves the database to what has none.
+   */
+  pace: 'at_once' | 'gently'
+  /**
+   * Handles a page. What it throws is blamed on an event, which is found by halving the page, tried again, and set aside
+   * in the end: so it throws only for what another try could not mend, or what deserves a person's eye. It touches
+   * nothing but the database. An event that was set aside and is retried comes late, by itself.
+   * The function it returns is called after the commit, for hints and wake-ups.
+   */
+  handle(trx: Trx, events: EventRow[], now: Date): Promise<AfterCommit | undefined>
+}
+
+export type AfterCommit = () => void
