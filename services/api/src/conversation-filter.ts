@@ -1,5 +1,17 @@
 import type { ConversationFilterInput } from '@parley/contracts'
-import { type ConversationFilter, type Credential, findInbox, listTagsByKey, seesInbox, type Trx } from '@parley/db'
+import {
+  type ConversationFilter,
+  type Credential,
+  findChannel,
+  findContact,
+  findInbox,
+  findTeam,
+  findUser,
+  listTagsByKey,
+  sees,
+  seesInbox,
+  type Trx,
+} from '@parley/db'
 import { DomainError, searchKey } from '@parley/domain'
 
 /** A promise that falls due within this time is at risk. */
@@ -65,9 +77,15 @@ async function tagIds(trx: Trx, names: string[]): Promise<string[]> {
  * @throws DomainError `validation_failed`
  */
 export async function refuseUnknown(trx: Trx, written: WrittenFilter, caller: Credential): Promise<void> {
-  for (const id of written.inbox_id ?? []) {
-    if ((await findInbox(trx, id)) && seesInbox(caller, id)) continue
-    throw new DomainError('validation_failed', `There is no inbox ${id}.`)
+  const { inbox_id = [], channel_id, contact_id, assignee_id, team_id, tag } = written
+  const unknown = async (what: string, id: string | undefined, find: (id: string) => Promise<unknown>) => {
+    if (id === undefined || id === 'none' || id === 'me' || (await find(id))) return
+    throw new DomainError('validation_failed', `There is no ${what} ${id}.`)
   }
-  if (written.tag) await tagIds(trx, written.tag)
+  for (const id of inbox_id) await unknown('inbox', id, async id => seesInbox(caller, id) && findInbox(trx, id))
+  await unknown('channel', channel_id, async id => (await sees(trx, caller, 'channel', id)) && findChannel(trx, id))
+  await unknown('contact', contact_id, id => findContact(trx, id))
+  await unknown('user', assignee_id, id => findUser(trx, id))
+  await unknown('team', team_id, id => findTeam(trx, id))
+  if (tag) await tagIds(trx, tag)
 }

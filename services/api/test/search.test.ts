@@ -320,7 +320,10 @@ t.test('a tag narrows a search at once, whatever its case', async t => {
     t.equal((await api.call('PUT', `/v1/conversations/${id}/tags/${tag}`)).status, 200)
   t.same(await conversations('axolotl tag:keeper'), [first, second])
   t.same(await conversations('axolotl tag:KEEPER tag:late'), [first])
-  t.same((await search('conversations', 'axolotl', '&tag=late')).body.data.map(({ id }: Json) => id), [first])
+  t.same(
+    (await search('conversations', 'axolotl', '&tag=late')).body.data.map(({ id }: Json) => id),
+    [first],
+  )
   t.equal((await messages('axolotl tag:keeper')).length, 2)
 })
 

@@ -73,6 +73,7 @@ const COLLECTIONS: Record<string, string> = {
   contact_erasures: 'contact erasure',
   contact_exports: 'contact export',
   invitations: 'invitation',
+  feeds: 'message',
 }
 /** What another id of a path names, by its own name. */
 const PARAMETERS: Record<string, string> = {
@@ -82,13 +83,16 @@ const PARAMETERS: Record<string, string> = {
   team_id: 'team',
   action_id: 'message',
   note_id: 'message',
-  tag: 'tag',
+  failure_id: 'message',
 }
+/** What a path calls by a name, which is the same in every workspace. */
+const NAMES: Record<string, string> = { tag: 'refund', consumer: 'search' }
 
 /** What the ids of a path name, in their order. Fails for one that nobody has listed. */
 export function namedBy(path: string): string[] {
   const collection = COLLECTIONS[path.split('/')[2]!]
-  return [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => {
+  const parameters = [...path.matchAll(/\{(\w+)\}/g)].filter(([, parameter]) => !NAMES[parameter!])
+  return parameters.map(([, parameter]) => {
     const thing = parameter === 'id' ? collection : PARAMETERS[parameter!]
     if (!thing) throw new Error(`nobody has listed what {${parameter}} is in ${path}`)
     return thing
@@ -98,5 +102,5 @@ export function namedBy(path: string): string[] {
 /** A path with its ids filled in, in their order. */
 export const fill = (path: string, ids: string[]): string => {
   let next = 0
-  return path.replace(/\{\w+\}/g, () => ids[next++]!)
+  return path.replace(/\{(\w+)\}/g, (_, parameter: string) => NAMES[parameter] ?? ids[next++]!)
 }
