@@ -73,7 +73,7 @@ export function createEventStreams(
         ? rows
         : await db.inWorkspace(workspace_id, trx => keepVisible(trx, reader, rows))
       for (const row of seen) stream.response.write(frame(row))
-      stream.position = { xact: last.xact, seq: last.seq }
+      stream.position = { ...stream.position, xact: last.xact, seq: last.seq }
       if (rows.length < PAGE) return
     }
   }

@@ -107,7 +107,9 @@ t.test('a comment comes in, a person answers, the customer reads it, the wait is
       return found.includes('conversation.resolved') && found
     })
     t.same(types, [
+      'inbox.updated',
       'channel.connected',
+      'contact.created',
       'conversation.created',
       'message.received',
       'sla.started',

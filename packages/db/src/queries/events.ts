@@ -36,8 +36,8 @@ export async function appendEvents(trx: Trx, events: NewEvent[]): Promise<void> 
   )
 }
 
-/** A place in the log. */
-export type EventPosition = { xact: string; seq: number }
+/** A place in the log. `since`: a snapshot; what was committed before it does not count. */
+export type EventPosition = { xact: string; seq: number; since?: string }
 
 /**
  * Up to `limit` events after `position`, in commit order without gaps: only what no running transaction can still
@@ -48,17 +48,20 @@ export async function listEventsAfter(trx: Trx, position: EventPosition, limit: 
     select * from events
     where (xact, seq) > (${position.xact}::xid8, ${position.seq}::bigint)
       and xact < pg_snapshot_xmin(pg_current_snapshot())
+      ${position.since ? sql`and not pg_visible_in_snapshot(xact, ${position.since}::pg_snapshot)` : sql``}
     order by xact, seq limit ${limit}`.execute(trx)
   return rows
 }
 
-/** The place after everything that is readable now. */
-export async function currentEventPosition(trx: Trx): Promise<EventPosition> {
-  const { rows } = await sql<{ xact: string }>`select pg_snapshot_xmin(pg_current_snapshot())::text as xact`.execute(
-    trx,
-  )
+/**
+ * The place after everything that is committed now. While somebody's transaction lasts, in any database of the server, what
+ * others have committed since it began is not readable yet: the snapshot remembers that it happened before.
+ */
+export async function currentEventPosition(trx: Trx): Promise<Required<EventPosition>> {
+  const { rows } = await sql<{ xact: string; since: string }>`
+    select pg_snapshot_xmin(pg_current_snapshot())::text as xact, pg_current_snapshot()::text as since`.execute(trx)
   // Nothing readable has this transaction id yet, and everything that gets it comes after seq 0.
-  return { xact: rows[0]!.xact, seq: 0 }
+  return { ...rows[0]!, seq: 0 }
 }
 
 /** One conversation's events from the oldest on. */
