@@ -22,6 +22,7 @@ const api = await testApi(t)
 api.clock.now = new Date('2026-04-01T00:00:00Z')
 const channel = await addChannel(api)
 await api.query(`update inboxes set name = 'Inbox of the shop' where id = '${api.ours.inbox_id}'`)
+await api.call('POST', '/v1/tags', { name: 'Late' })
 const letters = new Map<string, string>()
 for (const [letter, name, day, body] of tableOf('| | from | on | text |') as [string, string, string, string][]) {
   const at = new Date(`${day}T12:00:00Z`)

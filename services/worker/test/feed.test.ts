@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { appendEvents, type EventRow, listFeedStates, openDatabase, sqlState } from '@parley/db'
+import { appendEvents, type EventRow, listEventsAfter, listFeedStates, openDatabase, sqlState } from '@parley/db'
 import { DomainError, SYSTEM } from '@parley/domain'
 import { has, until } from '@parley/testing'
 import { sql } from 'kysely'
@@ -308,6 +308,9 @@ t.test('a wake-up is enough: at once, or at the next tick for what is in no hurr
 t.test('closing waits for the page that is being handled, and begins no other', async t => {
   const world = await setUp(t)
   await world.append(9)
+  // Other databases of the server hold a reader up while they write.
+  const readable = () => world.run(trx => listEventsAfter(trx, { xact: '0', seq: 0 }, 9))
+  await until('the log can be read', async () => (await readable()).length >= 9)
   let handling = () => {}
   const began = new Promise<void>(resolve => {
     handling = resolve
