@@ -247,6 +247,7 @@ export const COLUMN_TYPES = {
     first_message_at: 'timestamp with time zone',
     id: 'uuid',
     inbox_id: 'uuid',
+    language: 'text',
     last_message_at: 'timestamp with time zone',
     next_due_at: 'timestamp with time zone',
     number: 'bigint',

@@ -280,6 +280,7 @@ export interface Conversations {
   first_message_at: Timestamp;
   id: string;
   inbox_id: string;
+  language: string | null;
   last_message_at: Timestamp;
   next_due_at: Timestamp | null;
   number: number;
