@@ -10,6 +10,7 @@ import {
 import { z } from 'zod'
 import { attachmentView } from './attachments.ts'
 import { externalId, id, instantOut, name, pageQuery, safeText } from './common.ts'
+import { claimLease, routing } from './ownership.ts'
 
 export const inboxBody = z.strictObject({ name, sla_policy_id: id.nullable().default(null) })
 export const inboxPatch = z.strictObject({
@@ -17,9 +18,20 @@ export const inboxPatch = z.strictObject({
   sla_policy_id: id.nullable().optional(),
   /** Who sees it: everybody, or its members and administrators. */
   open_to_all: z.boolean().optional(),
+  /** How much open time may pass without work before a claim goes back to the queue; null: it never does. */
+  claim_lease_seconds: claimLease.optional(),
+  routing: routing.optional(),
 })
 export const inboxView = z
-  .object({ id, name: z.string(), sla_policy_id: id.nullable(), open_to_all: z.boolean(), created_at: instantOut })
+  .object({
+    id,
+    name: z.string(),
+    sla_policy_id: id.nullable(),
+    open_to_all: z.boolean(),
+    claim_lease_seconds: z.int().nullable(),
+    routing,
+    created_at: instantOut,
+  })
   .meta({ id: 'Inbox' })
 
 /** How often a network is asked what is new, where it is asked at all. */

@@ -28,6 +28,9 @@ export const conversationView = z
     priority: z.enum(CONVERSATION_PRIORITIES),
     assignee_id: id.nullable(),
     team_id: id.nullable(),
+    claim_expires_at: instantOut.nullable().meta({
+      description: 'When it goes back to the queue unless its owner works on it; null: it does not.',
+    }),
     waiting_since: instantOut.nullable(),
     next_due_at: instantOut.nullable().meta({
       description: 'When the earliest promise to somebody who waits falls due, or fell due; null: none runs.',

@@ -1,5 +1,6 @@
 import { appendEvents, findConversation, insertMessage, type Message, newId, type Trx } from '@parley/db'
 import { type Actor, NotFound } from '@parley/domain'
+import { keepClaim } from './claim-lease.ts'
 
 /** Keeps a note that only the team sees. It never leaves, and it answers nobody. */
 export async function addNote(
@@ -9,6 +10,7 @@ export async function addNote(
 ): Promise<Message> {
   const conversation = await findConversation(trx, note.conversation_id)
   if (!conversation) throw new NotFound('conversation')
+  await keepClaim(trx, conversation, note.author, now)
   const message = await insertMessage(trx, {
     id: newId(now),
     conversation_id: conversation.id,

@@ -1,18 +1,10 @@
-import {
-  appendEvents,
-  type Conversation,
-  insertAssignment,
-  lockConversation,
-  lockWorksIn,
-  newId,
-  type Trx,
-  updateConversation,
-} from '@parley/db'
+import { type Conversation, lockConversation, lockWorksIn, type Trx } from '@parley/db'
 import { type Actor, DomainError, NotFound } from '@parley/domain'
+import { setOwner } from './set-owner.ts'
 
 /**
- * Hands a conversation over, if its owner is still the one the caller saw. Giving it to its present owner changes
- * nothing.
+ * Hands a conversation over, if its owner is still the one the caller saw, for good: what is assigned does not lapse. Giving
+ * it to its present owner changes nothing.
  * @param from the owner the caller saw; null: nobody
  * @throws NotFound, or DomainError `already_assigned` naming the present owner, `validation_failed` for a new one who is
  *   disabled, not of this workspace, or does not see the inbox
@@ -28,23 +20,13 @@ export async function assignConversation(
   if (!conversation) throw new NotFound('conversation')
   const { assignee_id } = conversation
   if (assignee_id === owners.to) return conversation
-  if (assignee_id !== owners.from) {
-    throw new DomainError('already_assigned', 'Somebody else owns this conversation by now.', { assignee_id })
-  }
+  if (assignee_id !== owners.from) throw alreadyAssigned(assignee_id)
   if (owners.to && !(await lockWorksIn(trx, owners.to, conversation.inbox_id))) {
     throw new DomainError('validation_failed', 'assignee_id names nobody who works in this inbox.')
   }
-  await insertAssignment(trx, {
-    id: newId(now),
-    conversation_id: id,
-    user_id: owners.to,
-    previous_user_id: assignee_id,
-    actor_type: actor.type,
-    actor_id: actor.id,
-    assigned_at: now,
-  })
-  const type = owners.to ? 'conversation.assigned' : 'conversation.unassigned'
-  const data = { assignee_id: owners.to }
-  await appendEvents(trx, [{ type, at: now, actor, conversation_id: id, data, previous: { assignee_id } }])
-  return updateConversation(trx, id, { assignee_id: owners.to, updated_at: now })
+  const reason = owners.to ? 'assigned' : 'unassigned'
+  return setOwner(trx, conversation, { to: owners.to, reason }, actor, now)
 }
+
+export const alreadyAssigned = (assignee_id: string | null) =>
+  new DomainError('already_assigned', 'Somebody else owns this conversation by now.', { assignee_id })

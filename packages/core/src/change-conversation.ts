@@ -7,6 +7,8 @@ import {
   updateConversation,
 } from '@parley/db'
 import { type Actor, type ConversationPriority, type ConversationStatus, DomainError, NotFound } from '@parley/domain'
+import { keepClaim } from './claim-lease.ts'
+import { creditOf } from './credit.ts'
 
 const LONGEST_SNOOZE_MS = 366 * 24 * 3_600_000
 
@@ -36,6 +38,7 @@ export async function changeConversation(
   if (conversation.version !== expected_version) {
     throw new DomainError('version_mismatch', 'The conversation has changed since you read it.')
   }
+  await keepClaim(trx, conversation, actor, now)
   return applyChange(trx, conversation, change, actor, now)
 }
 
@@ -54,7 +57,8 @@ export async function applyChange(
     Object.keys(changed).map(field => [field, conversation[field as keyof Conversation]]),
   )
   const type = eventType(conversation.status, changed.status)
-  await appendEvents(trx, [{ type, at: now, actor, conversation_id: conversation.id, data: changed, previous }])
+  const data = type === 'conversation.resolved' ? { ...changed, ...creditOf(conversation) } : changed
+  await appendEvents(trx, [{ type, at: now, actor, conversation_id: conversation.id, data, previous }])
   const resolved_at =
     changed.status === undefined ? conversation.resolved_at : changed.status === 'resolved' ? now : null
   return updateConversation(trx, conversation.id, { ...changed, resolved_at, updated_at: now })

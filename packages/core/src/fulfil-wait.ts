@@ -10,6 +10,7 @@ import {
   updateClock,
 } from '@parley/db'
 import { isBreached, SYSTEM } from '@parley/domain'
+import { creditOf } from './credit.ts'
 import { openWaits } from './open-waits.ts'
 import { loadInboxTargets } from './sla-promise.ts'
 
@@ -43,9 +44,11 @@ export async function fulfilWait(
       // The network may have accepted in time and we heard of it late: then the promise was kept.
       breached_at: late ? clock.due_at : null,
       detected_at: late ? (clock.detected_at ?? now) : null,
-      owner_id: clock.owner_id ?? conversation.assignee_id,
+      // Of a breach that is recorded, they are whose it was.
+      ...(clock.breached_at ? {} : { owner_id: conversation.assignee_id, team_id: conversation.team_id }),
     })
-    const data = { clock_id: clock.id, contact_id: clock.contact_id, metric: clock.metric, due_at: clock.due_at }
+    const { id: clock_id, contact_id, metric, due_at } = clock
+    const data = { clock_id, contact_id, metric, due_at, ...creditOf(conversation) }
     const event = { at: now, actor: SYSTEM, conversation_id: conversation.id }
     if (late && !clock.breached_at) events.push({ ...event, type: 'sla.breached', data })
     events.push({ ...event, type: 'sla.fulfilled', data: { ...data, fulfilled_at: reply.occurred_at, late } })

@@ -33,6 +33,7 @@ import {
   visibilityOfAnswer,
   whyTooLong,
 } from '@parley/domain'
+import { keepClaim } from './claim-lease.ts'
 import { lockForReply } from './reply-attachments.ts'
 
 /** A reply that would be cut into more is an article, and better linked to. */
@@ -80,6 +81,7 @@ export async function queueReply(
 ): Promise<Message[]> {
   const conversation = await lockConversation(trx, draft.conversation_id)
   if (!conversation) throw new NotFound('conversation')
+  await keepClaim(trx, conversation, draft.author, now)
   const channel = (await findChannel(trx, conversation.channel_id))!
   if (channel.status === 'deleted') throw new DomainError('reply_refused', 'The channel of this conversation is gone.')
   const delivery = deliveryOf(channel)

@@ -17,6 +17,7 @@ import {
 } from '@parley/db'
 import { type Actor, isHumanAuthor, SYSTEM, statusAfterReplySent } from '@parley/domain'
 import { boundedKey } from './bounded-key.ts'
+import { creditOf } from './credit.ts'
 import { fulfilWait } from './fulfil-wait.ts'
 import { storableText } from './storable-text.ts'
 
@@ -121,7 +122,7 @@ async function recordSent(
     occurred_at: accepted_at,
     next_attempt_at: null,
   })
-  const events = [event('reply.sent', { external_id, accepted_at, permalink })]
+  const events = [event('reply.sent', { external_id, accepted_at, permalink, ...creditOf(conversation) })]
   if (echo) events.push(event('message.deleted', { message_id: echo.id, reason: 'echo', echo_of: message.id }))
   const channel = (await findChannel(trx, message.channel_id))!
   const { conversation_id, contact_id } = message
@@ -146,7 +147,8 @@ async function recordSent(
   })
   if (status !== conversation.status) {
     const type = status === 'resolved' ? 'conversation.resolved' : 'conversation.updated'
-    events.push({ ...event(type, { status }), previous: { status: conversation.status } })
+    const credit = status === 'resolved' ? creditOf(conversation) : {}
+    events.push({ ...event(type, { status, ...credit }), previous: { status: conversation.status } })
   }
   await appendEvents(trx, events)
   return sent

@@ -9,6 +9,7 @@ import {
   updateDraft,
 } from '@parley/db'
 import { DomainError, type Member, NotFound, type Visibility } from '@parley/domain'
+import { keepClaim } from './claim-lease.ts'
 
 export type DraftContent = {
   body: string
@@ -34,7 +35,9 @@ export async function saveDraft(
   author: Member,
   now: Date,
 ): Promise<Draft> {
-  if (!(await findConversation(trx, conversation_id))) throw new NotFound('conversation')
+  const conversation = await findConversation(trx, conversation_id)
+  if (!conversation) throw new NotFound('conversation')
+  await keepClaim(trx, conversation, author, now)
   await refuseForeignParent(trx, conversation_id, content.in_reply_to)
   const stamps = { updated_by_type: author.type, updated_by_id: author.id, updated_at: now }
   let present = await lockDraft(trx, conversation_id)

@@ -15,7 +15,8 @@ const MAX_COMPILED = 200
 type CalendarVersion = Pick<SlaPromise, 'calendar_id' | 'calendar_version'>
 const versionKey = ({ calendar_id, calendar_version }: CalendarVersion) => `${calendar_id}:${calendar_version}`
 
-function compiledCalendar(version: CalendarVersion, definition: unknown): CompiledCalendar {
+/** The calendar of that version, compiled once. */
+export function compiledCalendar(version: CalendarVersion, definition: unknown): CompiledCalendar {
   const known = compiled.get(versionKey(version))
   if (known) return known
   if (compiled.size >= MAX_COMPILED) compiled.clear()

@@ -19,6 +19,14 @@ export * from './queries/blobs.ts'
 export * from './queries/channel-listeners.ts'
 export * from './queries/channel-outgoing.ts'
 export * from './queries/channels.ts'
+export {
+  extendClaim,
+  getInboxLease,
+  type InboxLease,
+  listWorkspacesWithLapsedClaims,
+  lockLapsedClaims,
+  lockNext,
+} from './queries/claims.ts'
 export * from './queries/completeness.ts'
 export * from './queries/contact-erasures.ts'
 export * from './queries/contact-exports.ts'
@@ -61,6 +69,7 @@ export * from './queries/parked-events.ts'
 export * from './queries/poll-turns.ts'
 export * from './queries/recovery-codes.ts'
 export * from './queries/replies.ts'
+export * from './queries/routing.ts'
 export * from './queries/saved-replies.ts'
 export * from './queries/search.ts'
 export * from './queries/search-index.ts'

@@ -38,13 +38,21 @@ export interface ApiKeys {
   workspace_id: Generated<string>;
 }
 
+export interface AssignmentDecisions {
+  assignment_id: string;
+  candidates: Json;
+  rule: string;
+  workspace_id: Generated<string>;
+}
+
 export interface Assignments {
   actor_id: string | null;
-  actor_type: string;
+  actor_type: import('@parley/domain').ActorType;
   assigned_at: Timestamp;
   conversation_id: string;
   id: string;
   previous_user_id: string | null;
+  reason: import('@parley/domain').AssignmentReason | null;
   user_id: string | null;
   workspace_id: Generated<string>;
 }
@@ -274,6 +282,7 @@ export interface Conversations {
   assignee_id: string | null;
   attributes: Generated<Json>;
   channel_id: string;
+  claim_expires_at: Timestamp | null;
   contact_id: string | null;
   created_at: Timestamp;
   first_external_id: string | null;
@@ -417,10 +426,12 @@ export interface InboundPayloads {
 }
 
 export interface Inboxes {
+  claim_lease_seconds: Generated<number | null>;
   created_at: Timestamp;
   id: string;
   name: string;
   open_to_all: Generated<boolean>;
+  routing: Generated<import('@parley/domain').Routing>;
   sla_policy_id: string | null;
   workspace_id: Generated<string>;
 }
@@ -569,6 +580,13 @@ export interface ReplyTokens {
   workspace_id: Generated<string>;
 }
 
+export interface RoutingTurns {
+  inbox_id: string;
+  turn: number;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
 export interface SavedReplies {
   archived_at: Timestamp | null;
   body: string;
@@ -666,6 +684,7 @@ export interface SlaClocks {
   started_at: Timestamp;
   state: Generated<import('@parley/domain').ClockState>;
   target_seconds: number;
+  team_id: string | null;
   wait_id: string;
   workspace_id: Generated<string>;
 }
@@ -773,6 +792,7 @@ export interface Workspaces {
 
 export interface DB {
   api_keys: ApiKeys;
+  assignment_decisions: AssignmentDecisions;
   assignments: Assignments;
   attachments: Attachments;
   backfills: Backfills;
@@ -814,6 +834,7 @@ export interface DB {
   password_resets: PasswordResets;
   recovery_codes: RecoveryCodes;
   reply_tokens: ReplyTokens;
+  routing_turns: RoutingTurns;
   saved_replies: SavedReplies;
   search_contacts: SearchContacts;
   search_documents: SearchDocuments;

@@ -11,6 +11,8 @@ const COLUMN_TYPES = `${ROOT}packages/db/src/column-types.generated.ts`
 /** Columns whose check constraint is a list of words that the domain names. */
 const WORDS = {
   'api_keys.role': 'Role',
+  'assignments.actor_type': 'ActorType',
+  'assignments.reason': 'AssignmentReason | null',
   'attachments.state': 'AttachmentState',
   'backfills.state': 'BackfillState',
   'channels.kind': 'ChannelKind',
@@ -25,6 +27,7 @@ const WORDS = {
   'drafts.updated_by_type': 'MemberType',
   'drafts.visibility': 'Visibility | null',
   'events.actor_type': 'ActorType',
+  'inboxes.routing': 'Routing',
   'invitations.invited_by_type': 'MemberType',
   'invitations.role': 'Role',
   'message_actions.state': 'SendState',
@@ -48,6 +51,7 @@ const WITH_DEFAULT = new Set([
   'backfills.state',
   'conversations.priority',
   'conversations.status',
+  'inboxes.routing',
   'sla_clocks.state',
   'users.availability',
   'users.status',

@@ -38,6 +38,7 @@ import { inboxRoutes } from './routes/inboxes.ts'
 import { invitationRoutes } from './routes/invitations.ts'
 import { messageActionRoutes } from './routes/message-actions.ts'
 import { operationRoutes } from './routes/operation.ts'
+import { ownershipRoutes } from './routes/ownership.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { replyRoutes } from './routes/replies.ts'
@@ -100,6 +101,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
   const versioned = [
     ...[
       conversationRoutes,
+      ownershipRoutes,
       draftRoutes,
       replyRoutes,
       messageActionRoutes,

@@ -53,6 +53,7 @@ export function bodyFor(route: Route, ids: Json): Json {
     'POST /v1/messages/{id}/mark_not_sent': {},
     'PATCH /v1/conversations/{id}': { status: 'open' },
     'PUT /v1/conversations/{id}/assignee': { assignee_id: null, from: null },
+    'PUT /v1/conversations/{id}/team': { team_id: null, from: null },
     'PUT /v1/conversations/{id}/read': {},
     'POST /v1/tags': { name: `Tag ${Math.random()}` },
     'PATCH /v1/tags/{id}': { color: '#3b6ea8' },

@@ -9,9 +9,10 @@ import { fetchAttachments, fetchAttachmentsAfterwards } from './processors/attac
 import { collectBlobs } from './processors/blobs.ts'
 import { eraseContacts } from './processors/erasures.ts'
 import { exportContacts } from './processors/exports.ts'
-import { addUpCounts, cleanUp, keepPartitions, sweep, wakeUp } from './processors/housekeeping.ts'
+import { addUpCounts, cleanUp, endClaims, keepPartitions, sweep, wakeUp } from './processors/housekeeping.ts'
 import { ingest, ingestAfterwards } from './processors/ingest.ts'
 import { poll } from './processors/poll.ts'
+import { routeWaiting } from './processors/routing.ts'
 import { send } from './processors/send.ts'
 import { slaTick } from './processors/sla.ts'
 
@@ -47,6 +48,8 @@ export function startWorker(
     { queue: 'feed', name: 'feed-sweep', everyMs: FEED_SWEEP_MS, run: () => feeds.sweep() },
     { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
     { queue: 'housekeeping', name: 'wake-up', everyMs: 1_000, run: wakeUp(ctx) },
+    { queue: 'housekeeping', name: 'claims', everyMs: 1_000, run: endClaims(ctx) },
+    { queue: 'housekeeping', name: 'routing', everyMs: 1_000, run: routeWaiting(ctx) },
     { queue: 'housekeeping', name: 'counts', everyMs: 10_000, run: addUpCounts(ctx) },
     { queue: 'housekeeping', name: 'erasures', everyMs: 2_000, run: eraseContacts(ctx) },
     { queue: 'housekeeping', name: 'exports', everyMs: 2_000, run: exportContacts(ctx) },

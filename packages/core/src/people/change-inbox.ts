@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   appendEvents,
   deleteInbox,
@@ -9,7 +10,7 @@ import {
   type Trx,
   updateInbox,
 } from '@parley/db'
-import { type Actor, DomainError, NotFound } from '@parley/domain'
+import { type Actor, DomainError, NotFound, type Routing } from '@parley/domain'
 import { handBackUnseen } from './hand-back.ts'
 
 const FOREIGN_KEY_VIOLATION = '23503'
@@ -30,6 +31,8 @@ export type InboxChange = {
   name?: string | undefined
   sla_policy_id?: string | null | undefined
   open_to_all?: boolean | undefined
+  claim_lease_seconds?: number | null | undefined
+  routing?: Routing | undefined
 }
 
 /**
@@ -40,7 +43,7 @@ export async function changeInbox(trx: Trx, id: string, change: InboxChange, act
   const present = await lockInbox(trx, id)
   if (!present) throw new NotFound('inbox')
   const given = Object.entries(change).filter(
-    ([field, value]) => value !== undefined && value !== present[field as keyof InboxChange],
+    ([field, value]) => value !== undefined && !isDeepStrictEqual(value, present[field as keyof InboxChange]),
   )
   if (given.length === 0) return present
   const changed = Object.fromEntries(given)

@@ -1,5 +1,6 @@
 import {
   appendEvents,
+  type Conversation,
   disown,
   insertAssignments,
   lockOwned,
@@ -10,8 +11,11 @@ import {
 } from '@parley/db'
 import { type Actor, SYSTEM } from '@parley/domain'
 
-/** Why somebody lost what they had: they are away, gone, no longer see it, or any of that when a customer wrote again. */
-type HandBackReason = 'out_of_office' | 'disabled' | 'not_visible' | 'owner_absent'
+/**
+ * Why somebody lost what they had: they are away, gone, no longer see it, or any of that when a customer wrote again; or
+ * they claimed it and did nothing.
+ */
+type HandBackReason = 'out_of_office' | 'disabled' | 'not_visible' | 'owner_absent' | 'claim_lapsed'
 
 /** Gives conversations back to the queue: nobody owns them then, and the log says so of each. Waits and clocks run on. */
 export async function handBack(
@@ -46,7 +50,20 @@ async function takeBack(
   actor: Actor,
   now: Date,
 ): Promise<NewEvent[]> {
-  const owned = await lockOwned(trx, filter)
+  return leave(trx, await lockOwned(trx, filter), reason, actor, now)
+}
+
+/**
+ * Leaves conversations to nobody; the caller holds their locks.
+ * @returns what to log of them
+ */
+export async function leave(
+  trx: Trx,
+  owned: Conversation[],
+  reason: HandBackReason,
+  actor: Actor,
+  now: Date,
+): Promise<NewEvent[]> {
   if (owned.length === 0) return []
   const ids = owned.map(conversation => conversation.id)
   await disown(trx, ids, now)
@@ -60,6 +77,7 @@ async function takeBack(
       actor_type: actor.type,
       actor_id: actor.id,
       assigned_at: now,
+      reason,
     })),
   )
   return owned.map(({ id, assignee_id }) => ({

@@ -44,16 +44,20 @@ export async function lockConversation(trx: Trx, id: string): Promise<Conversati
   return trx.selectFrom('conversations').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
 }
 
-/** Writes a change and raises the version; the caller holds the row's lock. Whatever ends a snooze ends its time too. */
+/**
+ * Writes a change and raises the version; the caller holds the row's lock. Whatever ends a snooze ends its time too, and
+ * what is not open any more stays with whoever claimed it.
+ */
 export async function updateConversation(
   trx: Trx,
   id: string,
   change: Updateable<Conversations>,
 ): Promise<Conversation> {
   const awake = change.status && change.status !== 'snoozed' ? { snoozed_until: null } : {}
+  const kept = change.status && change.status !== 'open' ? { claim_expires_at: null } : {}
   return trx
     .updateTable('conversations')
-    .set(eb => ({ ...change, ...awake, version: eb('version', '+', 1) }))
+    .set(eb => ({ ...change, ...awake, ...kept, version: eb('version', '+', 1) }))
     .where('id', '=', id)
     .returningAll()
     .executeTakeFirstOrThrow()
@@ -102,7 +106,8 @@ export async function touchConversations(trx: Trx, touches: ConversationTouch[])
       first_message_at = t.first_message_at, first_external_id = t.first_external_id,
       updated_at = t.updated_at, version = c.version + 1,
       resolved_at = case when t.status = 'resolved' then c.resolved_at end,
-      snoozed_until = case when t.status = 'snoozed' then c.snoozed_until end
+      snoozed_until = case when t.status = 'snoozed' then c.snoozed_until end,
+      claim_expires_at = case when t.status = 'open' then c.claim_expires_at end
     from ${rowsOf('conversations', touches)} t,
       lateral (select ctid from conversations where id = t.id for update) found
     where c.ctid = found.ctid`.execute(trx)

@@ -39,7 +39,7 @@ export async function lockOwned(
 export async function disown(trx: Trx, ids: string[], now: Date): Promise<void> {
   await trx
     .updateTable('conversations')
-    .set(eb => ({ assignee_id: null, updated_at: now, version: eb('version', '+', 1) }))
+    .set(eb => ({ assignee_id: null, claim_expires_at: null, updated_at: now, version: eb('version', '+', 1) }))
     .where('id', 'in', ids)
     .execute()
 }

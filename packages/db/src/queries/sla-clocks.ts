@@ -63,7 +63,7 @@ export async function breachDueClocks(trx: Trx, now: Date, limit: number): Promi
   const { rows } = await sql<SlaClock>`
     update sla_clocks c
     set breached_at = c.due_at, detected_at = ${now},
-      owner_id = (select assignee_id from conversations v
+      (owner_id, team_id) = (select assignee_id, v.team_id from conversations v
         where v.workspace_id = c.workspace_id and v.id = c.conversation_id)
     from (select id from sla_clocks where state = 'running' and breached_at is null and due_at < ${now}
       order by due_at limit ${limit} for update skip locked) due

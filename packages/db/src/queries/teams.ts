@@ -79,3 +79,19 @@ export async function listInboxIdsOfTeam(trx: Trx, team_id: string): Promise<str
   const rows = await trx.selectFrom('inbox_teams').select('inbox_id').where('team_id', '=', team_id).execute()
   return rows.map(row => row.inbox_id).sort()
 }
+
+/**
+ * Whether a team works in an inbox: one that is open to all, or the team's. It stays so until the transaction ends: who
+ * deletes the team or takes it away locks one of the two first.
+ */
+export async function lockTeamFor(trx: Trx, team_id: string, inbox_id: string): Promise<boolean> {
+  const [{ rows }] = await Promise.all([
+    sql`select from teams where id = ${team_id} for share`.execute(trx),
+    sql`select from inboxes where id = ${inbox_id} for share`.execute(trx),
+  ])
+  if (rows.length === 0) return false
+  const found = await sql<{ works: boolean }>`
+    select exists (select from inboxes where id = ${inbox_id} and open_to_all)
+      or exists (select from inbox_teams where inbox_id = ${inbox_id} and team_id = ${team_id}) as works`.execute(trx)
+  return found.rows[0]!.works
+}

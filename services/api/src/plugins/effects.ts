@@ -15,10 +15,14 @@ declare module 'fastify' {
   }
 }
 
+const NO_CONTENT = 204
 const KEY = /^[A-Za-z0-9_:.-]{8,255}$/
 
 /** How one write is answered; `headers` are stored with the answer. */
-export type EffectOptions<T> = { status: number; headers?: (result: T) => Record<string, string> }
+export type EffectOptions<T> = {
+  status: number | ((result: T) => number)
+  headers?: (result: T) => Record<string, string>
+}
 
 /**
  * Runs a write in one transaction of the caller's workspace and answers it. With an Idempotency-Key the answer is
@@ -35,13 +39,14 @@ export async function applyEffect<T>(
 ): Promise<T | undefined> {
   const { workspace_id, id: credential_id } = request.credential
   const key = idempotencyKey(request)
-  const serialise = (result: T) =>
-    String(reply.serializeInput(result as Record<string, unknown>, String(options.status)))
+  const answerWith = (result: T) => {
+    const status = typeof options.status === 'function' ? options.status(result) : options.status
+    const body =
+      status === NO_CONTENT ? '' : String(reply.serializeInput(result as Record<string, unknown>, String(status)))
+    return { result, status, headers: options.headers?.(result) ?? {}, body }
+  }
   const answer = await ctx.db.inWorkspace(workspace_id, async trx => {
-    if (!key) {
-      const result = await work(trx)
-      return { result, status: options.status, headers: options.headers?.(result) ?? {}, body: serialise(result) }
-    }
+    if (!key) return answerWith(await work(trx))
     const scope = { credential_id, route: `${request.method} ${request.routeOptions.url}`, key }
     const context = answerContext(workspace_id, scope)
     const fingerprint = fingerprintOf(request)
@@ -57,17 +62,18 @@ export async function applyEffect<T>(
       const body = unseal(ctx.config.PARLEY_SECRET_KEY, context, Buffer.from(stored.body, 'base64')) as string
       return { result: undefined, status: stored.status, headers, body }
     }
-    const result = await work(trx)
-    const headers = options.headers?.(result) ?? {}
-    const body = serialise(result)
+    const given = answerWith(await work(trx))
+    const { status, headers, body } = given
     // Sealed: an answer may hold a new key, which is shown once and otherwise only kept as a hash.
     const sealed = seal(ctx.config.PARLEY_SECRET_KEY, context, body).toString('base64')
-    const row = { ...scope, fingerprint, status: options.status, headers: JSON.stringify(headers), body: sealed }
+    const row = { ...scope, fingerprint, status, headers: JSON.stringify(headers), body: sealed }
     await storeAnswer(trx, { ...row, created_at: ctx.now() })
-    return { result, status: options.status, headers, body }
+    return given
   })
   // The body is serialised already, by the route's own schema.
-  reply.code(answer.status).headers(answer.headers).type('application/json; charset=utf-8').send(answer.body)
+  reply.code(answer.status).headers(answer.headers)
+  if (answer.status === NO_CONTENT) reply.send()
+  else reply.type('application/json; charset=utf-8').send(answer.body)
   ctx.wakeUps.publish(workspace_id)
   return answer.result
 }

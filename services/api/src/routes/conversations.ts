@@ -1,5 +1,4 @@
 import {
-  assigneeBody,
   conversationPatch,
   conversationQuery,
   conversationView,
@@ -15,7 +14,7 @@ import {
   pageQuery,
   readBody,
 } from '@parley/contracts'
-import { addNote, assignConversation, changeConversation, searchConversations } from '@parley/core'
+import { addNote, changeConversation, searchConversations } from '@parley/core'
 import {
   countConversations,
   findConversation,
@@ -48,7 +47,7 @@ const byThreadOrder = z.object({
 const byEvent = z.object({ xact: z.string(), seq: z.int() })
 const FIRST_EVENT = { xact: '0', seq: 0 }
 
-/** What agents work on: list, read, own, note, close. Replies have a file of their own. */
+/** What agents work on: list, read, note, close. Replies, and who owns what, have files of their own. */
 export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
   const { db, now } = ctx
 
@@ -241,52 +240,6 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
           throw new DomainError('validation_failed', 'up_to names no message of this conversation.')
         await markRead(trx, user_id, conversation.id, seen?.occurred_at ?? conversation.last_message_at)
         return conversation
-      })
-      return reply
-    },
-  )
-
-  app.put(
-    '/conversations/:id/assignee',
-    {
-      config: { access: 'agent' },
-      schema: {
-        tags: ['Conversations'],
-        summary: 'Assign or unassign, if the owner is still the one you saw',
-        params: idParams,
-        body: assigneeBody,
-        response: { 200: conversationView },
-      },
-    },
-    async (request, reply) => {
-      const owners = { from: request.body.from, to: request.body.assignee_id }
-      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
-        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
-        await assignConversation(trx, request.params.id, owners, request.actor, now())
-        return getConversation(trx, request.credential, request.params.id)
-      })
-      return reply
-    },
-  )
-
-  app.post(
-    '/conversations/:id/claim',
-    {
-      config: { access: 'agent' },
-      schema: {
-        tags: ['Conversations'],
-        summary: 'Take a conversation that nobody owns',
-        params: idParams,
-        response: { 200: conversationView },
-      },
-    },
-    async (request, reply) => {
-      const { user_id } = request.credential
-      if (!user_id) throw new DomainError('validation_failed', 'This key acts as no person, so it can own nothing.')
-      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
-        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
-        await assignConversation(trx, request.params.id, { from: null, to: user_id }, request.actor, now())
-        return getConversation(trx, request.credential, request.params.id)
       })
       return reply
     },

@@ -1,5 +1,16 @@
-import { indexEvents } from '@parley/core'
+import type { EventType } from '@parley/contracts'
+import { indexEvents, routeConversations } from '@parley/core'
 import type { FeedConsumer } from './consumer.ts'
+
+/** After these somebody may be given something: a conversation waits, or a person has room. */
+const ROUTES = new Set<string>([
+  'conversation.created',
+  'conversation.reopened',
+  'conversation.unassigned',
+  'conversation.resolved',
+  'message.triaged',
+  'user.availability_changed',
+] satisfies EventType[])
 
 /** Everything that follows the log, in any order: none waits for another. */
 export const FEED_CONSUMERS: FeedConsumer[] = [
@@ -10,6 +21,16 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     pace: 'gently',
     handle: async (trx, events) => {
       await indexEvents(trx, events)
+      return undefined
+    },
+  },
+  {
+    name: 'routing',
+    from: 'now',
+    batch: 200,
+    pace: 'at_once',
+    handle: async (trx, events, now) => {
+      if (events.some(({ type }) => ROUTES.has(type))) await routeConversations(trx, now)
       return undefined
     },
   },

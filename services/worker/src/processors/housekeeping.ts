@@ -1,4 +1,4 @@
-import { doubtOutbox, wakeSnoozed } from '@parley/core'
+import { doubtOutbox, lapseClaims, wakeSnoozed } from '@parley/core'
 import {
   compactCounts,
   countCountRows,
@@ -17,6 +17,7 @@ import {
   listRepliesToAttempt,
   listWorkspaceIds,
   listWorkspacesToWake,
+  listWorkspacesWithLapsedClaims,
   type Trx,
 } from '@parley/db'
 import type { WorkerContext } from '../context.ts'
@@ -113,6 +114,19 @@ export function wakeUp(ctx: WorkerContext) {
       do {
         woken = await ctx.db.inWorkspace(workspace_id, trx => wakeSnoozed(trx, ctx.now(), BATCH))
       } while (woken === BATCH)
+      ctx.wakeUps.publish(workspace_id)
+    }
+  }
+}
+
+/** Gives claims back to the queue on which nobody worked. */
+export function endClaims(ctx: WorkerContext) {
+  return async (): Promise<void> => {
+    for (const workspace_id of await ctx.db.asSystem(trx => listWorkspacesWithLapsedClaims(trx, ctx.now()))) {
+      let lapsed: number
+      do {
+        lapsed = await ctx.db.inWorkspace(workspace_id, trx => lapseClaims(trx, ctx.now(), BATCH))
+      } while (lapsed === BATCH)
       ctx.wakeUps.publish(workspace_id)
     }
   }

@@ -1,0 +1,169 @@
+import {
+  assigneeBody,
+  assignmentView,
+  conversationView,
+  idParams,
+  pageOf,
+  pageQuery,
+  teamChange,
+} from '@parley/contracts'
+import { assignConversation, changeConversationTeam, claimConversation, claimNext } from '@parley/core'
+import { type DecidedAssignment, findConversation, listAssignments, type Trx } from '@parley/db'
+import { DomainError, explainDecision, NotFound } from '@parley/domain'
+import type { FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { pageById } from '../paging.ts'
+import { applyEffect, etagOf } from '../plugins/effects.ts'
+import { refuseUnseen } from '../refuse-unseen.ts'
+import type { Routes } from '../zod-plugin.ts'
+
+/** Who works on what: by hand, by claiming it, and how that came about. */
+export const ownershipRoutes: Routes = async (app, { ctx, cursors }) => {
+  const { now } = ctx
+
+  app.put(
+    '/conversations/:id/assignee',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Conversations'],
+        summary: 'Assign or unassign, if the owner is still the one you saw',
+        params: idParams,
+        body: assigneeBody,
+        response: { 200: conversationView },
+      },
+    },
+    async (request, reply) => {
+      const owners = { from: request.body.from, to: request.body.assignee_id }
+      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
+        await assignConversation(trx, request.params.id, owners, request.actor, now())
+        return getConversation(trx, request.params.id)
+      })
+      return reply
+    },
+  )
+
+  app.post(
+    '/conversations/:id/claim',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Conversations'],
+        summary: 'Take a conversation that nobody owns',
+        params: idParams,
+        response: { 200: conversationView },
+      },
+    },
+    async (request, reply) => {
+      const user_id = personOf(request)
+      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
+        await claimConversation(trx, request.params.id, user_id, request.actor, now())
+        return getConversation(trx, request.params.id)
+      })
+      return reply
+    },
+  )
+
+  app.put(
+    '/conversations/:id/team',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Conversations'],
+        summary: 'Give a conversation to a team or to none, if its team is still the one you saw',
+        params: idParams,
+        body: teamChange,
+        response: { 200: conversationView },
+      },
+    },
+    async (request, reply) => {
+      const teams = { from: request.body.from, to: request.body.team_id }
+      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
+        await changeConversationTeam(trx, request.params.id, teams, request.actor, now())
+        return getConversation(trx, request.params.id)
+      })
+      return reply
+    },
+  )
+
+  app.post(
+    '/inboxes/:id/next',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Conversations'],
+        summary: 'Take the most urgent conversation that nobody owns',
+        description: 'Answers 204 when nothing waits. No two callers get the same conversation.',
+        params: idParams,
+        response: { 200: conversationView, 204: z.null() },
+      },
+    },
+    async (request, reply) => {
+      const user_id = personOf(request)
+      const options = {
+        status: (taken: { version: number } | undefined) => (taken ? 200 : 204),
+        headers: (taken: { version: number } | undefined): Record<string, string> => (taken ? etagOf(taken) : {}),
+      }
+      await applyEffect(ctx, request, reply, options, async trx => {
+        await refuseUnseen(trx, request.credential, 'inbox', request.params.id)
+        const id = await claimNext(trx, request.params.id, user_id, request.actor, now())
+        return id === undefined ? undefined : getConversation(trx, id)
+      })
+      return reply
+    },
+  )
+
+  app.get(
+    '/conversations/:id/assignments',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Conversations'],
+        summary: 'List who owned a conversation and why, from the first on',
+        params: idParams,
+        querystring: pageQuery,
+        response: { 200: pageOf(assignmentView) },
+      },
+    },
+    async request => {
+      const found = await pageById(ctx, cursors, request, async (trx, page) => {
+        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
+        await getConversation(trx, request.params.id)
+        return listAssignments(trx, request.params.id, page)
+      })
+      return { ...found, data: found.data.map(describeAssignment) }
+    },
+  )
+}
+
+async function getConversation(trx: Trx, id: string) {
+  const conversation = await findConversation(trx, id)
+  if (!conversation) throw new NotFound('conversation')
+  return conversation
+}
+
+function personOf({ credential: { user_id } }: FastifyRequest): string {
+  if (!user_id) throw new DomainError('validation_failed', 'This key acts as no person, so it can own nothing.')
+  return user_id
+}
+
+function describeAssignment(row: DecidedAssignment): z.output<typeof assignmentView> {
+  const { id, conversation_id, user_id, previous_user_id, assigned_at, reason, rule, candidates } = row
+  const decision =
+    rule && user_id && candidates
+      ? { rule, words: explainDecision({ rule, user_id, considered: candidates }), candidates }
+      : null
+  return {
+    id,
+    conversation_id,
+    assignee_id: user_id,
+    previous_assignee_id: previous_user_id,
+    actor: { type: row.actor_type, id: row.actor_id },
+    at: assigned_at,
+    reason,
+    decision,
+  }
+}
