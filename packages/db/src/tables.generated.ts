@@ -103,6 +103,16 @@ export interface Blobs {
   workspace_id: Generated<string>;
 }
 
+export interface BulkRuns {
+  created_at: Timestamp;
+  credential_id: string;
+  fingerprint: Buffer;
+  id: string;
+  key: string;
+  results: Generated<Json>;
+  workspace_id: Generated<string>;
+}
+
 export interface Calendars {
   created_at: Timestamp;
   id: string;
@@ -464,6 +474,19 @@ export interface LoginAttempts {
   workspace_id: Generated<string>;
 }
 
+export interface Macros {
+  actions: Json;
+  created_at: Timestamp;
+  id: string;
+  name: string;
+  scope: string;
+  team_id: string | null;
+  updated_at: Timestamp;
+  user_id: string | null;
+  version: Generated<number>;
+  workspace_id: Generated<string>;
+}
+
 export interface MessageActions {
   actor_id: string;
   actor_type: string;
@@ -566,6 +589,24 @@ export interface ReplyTokens {
   created_at: Timestamp;
   revoked_at: Timestamp | null;
   token: string;
+  workspace_id: Generated<string>;
+}
+
+export interface Rules {
+  actions: Json;
+  conditions: Json;
+  created_at: Timestamp;
+  enabled: boolean;
+  failing_since: Timestamp | null;
+  id: string;
+  inbox_ids: string[] | null;
+  last_error: string | null;
+  name: string;
+  position: number;
+  stop: boolean;
+  triggers: string[];
+  updated_at: Timestamp;
+  version: Generated<number>;
   workspace_id: Generated<string>;
 }
 
@@ -777,6 +818,7 @@ export interface DB {
   attachments: Attachments;
   backfills: Backfills;
   blobs: Blobs;
+  bulk_runs: BulkRuns;
   calendar_versions: CalendarVersions;
   calendars: Calendars;
   channel_listeners: ChannelListeners;
@@ -807,6 +849,7 @@ export interface DB {
   inboxes: Inboxes;
   invitations: Invitations;
   login_attempts: LoginAttempts;
+  macros: Macros;
   message_actions: MessageActions;
   message_tombstones: MessageTombstones;
   message_versions: MessageVersions;
@@ -814,6 +857,7 @@ export interface DB {
   password_resets: PasswordResets;
   recovery_codes: RecoveryCodes;
   reply_tokens: ReplyTokens;
+  rules: Rules;
   saved_replies: SavedReplies;
   search_contacts: SearchContacts;
   search_documents: SearchDocuments;

@@ -1,4 +1,4 @@
-import { indexEvents } from '@parley/core'
+import { applyRules, indexEvents } from '@parley/core'
 import type { FeedConsumer } from './consumer.ts'
 
 /** Everything that follows the log, in any order: none waits for another. */
@@ -11,6 +11,18 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     handle: async (trx, events) => {
       await indexEvents(trx, events)
       return undefined
+    },
+  },
+  {
+    name: 'rules',
+    // A new rule changes nothing that was there before it.
+    from: 'now',
+    batch: 100,
+    pace: 'at_once',
+    handle: async (trx, events, now) => {
+      if ((await applyRules(trx, events, now)) === 0) return undefined
+      const { workspace_id } = events[0]!
+      return ({ wakeUps }) => wakeUps.publish(workspace_id)
     },
   },
 ]
