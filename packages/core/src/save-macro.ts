@@ -2,6 +2,7 @@ import {
   appendEvents,
   deleteMacro,
   findMacro,
+  findMessage,
   insertMacro,
   lockConversation,
   lockMacro,
@@ -69,7 +70,8 @@ export async function removeMacro(trx: Trx, id: string, author: ViewAuthor, now:
 
 /**
  * Does everything that a macro says to one conversation.
- * @throws NotFound, or DomainError `newer_messages` for a reply to less than what there is
+ * @throws NotFound, or DomainError `newer_messages` for a reply to less than what there is, `validation_failed` where
+ *   `seen_up_to` is none of its messages
  */
 export async function runMacro(
   trx: Trx,
@@ -82,6 +84,9 @@ export async function runMacro(
   if (!conversation) throw new NotFound('conversation')
   const macro = await findMacro(trx, author, target.id)
   if (!macro) throw new NotFound('macro')
+  const seen_up_to = acting.reply?.seen_up_to
+  if (seen_up_to && (await findMessage(trx, seen_up_to))?.conversation_id !== conversation.id)
+    throw new DomainError('validation_failed', 'seen_up_to names no message of this conversation.')
   const applied = await applyActions(trx, conversation, macro.actions as ConversationAction[], acting, now)
   const data = { macro_id: macro.id, version: macro.version, actions: applied.outcomes }
   await appendEvents(trx, [{ type: 'macro.run', at: now, actor: acting.actor, conversation_id: conversation.id, data }])

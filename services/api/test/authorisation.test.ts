@@ -118,13 +118,17 @@ const BODY_IDS: Record<string, string> = {
   'POST /v1/macros /team_id': 'team',
   'POST /v1/conversations/bulk /ids/0': 'conversation',
   ...Object.fromEntries(
-    ['POST /v1/conversations/bulk', 'POST /v1/macros', 'PATCH /v1/macros/{id}', 'POST /v1/rules', 'PATCH /v1/rules/{id}'].flatMap(
-      route => [
-        [`${route} /actions/0/assignee_id`, 'user'],
-        [`${route} /actions/0/team_id`, 'team'],
-        ...(route.includes('macros') ? [[`${route} /actions/0/saved_reply_id`, 'saved reply']] : []),
-      ],
-    ),
+    [
+      'POST /v1/conversations/bulk',
+      'POST /v1/macros',
+      'PATCH /v1/macros/{id}',
+      'POST /v1/rules',
+      'PATCH /v1/rules/{id}',
+    ].flatMap(route => [
+      [`${route} /actions/0/assignee_id`, 'user'],
+      [`${route} /actions/0/team_id`, 'team'],
+      ...(route.includes('macros') ? [[`${route} /actions/0/saved_reply_id`, 'saved reply']] : []),
+    ]),
   ),
   ...Object.fromEntries(
     ['POST /v1/rules ', 'PATCH /v1/rules/{id} ', 'POST /v1/rules/simulate /rule'].flatMap(route => [
