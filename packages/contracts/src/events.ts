@@ -102,6 +102,15 @@ export const EVENT_TYPES = [
   'password_reset.created',
   'feed.skipped',
   'feed.retried',
+  'macro.created',
+  'macro.updated',
+  'macro.deleted',
+  'macro.run',
+  'rule.created',
+  'rule.updated',
+  'rule.deleted',
+  'rule.applied',
+  'rule.loop_stopped',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 

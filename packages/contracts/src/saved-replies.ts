@@ -9,7 +9,7 @@ const shortcut = safeText(64)
   .refine(text => !/[\s\p{Cc}]/u.test(text), 'must not contain white space')
   .meta({ type: 'string', minLength: 1 })
 
-const template = safeText(MAX_TEMPLATE_BYTES).meta({
+export const template = safeText(MAX_TEMPLATE_BYTES).meta({
   type: 'string',
   minLength: 1,
   description: 'Liquid: {{ variable }}, the filter default for a fallback, and the tags if, unless and case.',

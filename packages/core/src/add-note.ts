@@ -5,7 +5,7 @@ import { keepClaim } from './claim-lease.ts'
 /** Keeps a note that only the team sees. It never leaves, and it answers nobody. */
 export async function addNote(
   trx: Trx,
-  note: { conversation_id: string; author: Actor & { type: 'user' | 'api_key' }; body: string },
+  note: { conversation_id: string; author: Actor & { type: 'user' | 'api_key' | 'rule' }; body: string },
   now: Date,
 ): Promise<Message> {
   const conversation = await findConversation(trx, note.conversation_id)

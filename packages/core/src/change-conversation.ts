@@ -18,6 +18,8 @@ export type ConversationChange = {
   snoozed_until?: Date | undefined
   priority?: ConversationPriority | undefined
   subject?: string | null | undefined
+  /** Checked already: a team that there is. */
+  team_id?: string | null | undefined
 }
 
 /**

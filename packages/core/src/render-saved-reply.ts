@@ -32,12 +32,19 @@ export async function renderSavedReply(
 ): Promise<{ body: string; missing: ReplyVariable[] }> {
   const reply = await findSavedReply(trx, id)
   if (!reply) throw new NotFound('saved reply')
-  const values = await readValues(trx, occasion)
+  const values = await readReplyValues(trx, occasion)
   if (reply.archived_at) throw new DomainError('conflict', 'This saved reply is in the archive.')
   return renderTemplate(reply.body, values)
 }
 
-async function readValues(trx: Trx, { conversation_id, in_reply_to, user_id }: Occasion): Promise<ReplyValues> {
+/**
+ * What the variables of a template stand for.
+ * @throws DomainError `validation_failed` for an unknown conversation or message
+ */
+export async function readReplyValues(
+  trx: Trx,
+  { conversation_id, in_reply_to, user_id }: Occasion,
+): Promise<ReplyValues> {
   const conversation = await findConversation(trx, conversation_id)
   if (!conversation) {
     throw new DomainError('validation_failed', UNKNOWN_CONVERSATION)

@@ -10,6 +10,7 @@ import {
   type ViewReader,
 } from '@parley/db'
 import { type ConversationSort, DomainError, type Member, NotFound, type Role, type ViewScope } from '@parley/domain'
+import { ownersOf, refuseUnlessTheirs } from './shared-scope.ts'
 
 /** Who saves it, and what they see and may do. */
 export type ViewAuthor = ViewReader & { actor: Member; role: Role }
@@ -34,19 +35,11 @@ export type ViewChange = {
  */
 export async function createView(trx: Trx, draft: ViewDraft, author: ViewAuthor, now: Date): Promise<View> {
   const { name, scope, team_id, filter, sort } = draft
-  refuseUnlessTheirs(scope, author)
-  if (scope === 'personal' && !author.user_id)
-    throw new DomainError('validation_failed', 'This key acts as no person: save the view for the workspace.')
-  if ((scope === 'team') !== (team_id !== undefined))
-    throw new DomainError('validation_failed', 'team_id goes with scope team, and that with it.')
-  if (team_id && author.role !== 'admin' && !author.team_ids.includes(team_id))
-    throw new DomainError('validation_failed', 'team_id names no team of yours.')
+  const owners = ownersOf({ scope, team_id }, author)
   const view = await insertView(trx, {
     id: newId(now),
     name,
-    scope,
-    user_id: scope === 'personal' ? author.user_id : null,
-    team_id: team_id ?? null,
+    ...owners,
     filter: JSON.stringify(filter),
     sort,
     created_at: now,
@@ -95,9 +88,4 @@ async function lockTheirs(trx: Trx, id: string, author: ViewAuthor): Promise<Vie
   if (!view) throw new NotFound('view')
   refuseUnlessTheirs(view.scope, author)
   return view
-}
-
-function refuseUnlessTheirs(scope: ViewScope, { role }: ViewAuthor): void {
-  if (scope === 'personal' || role !== 'agent') return
-  throw new DomainError('forbidden', 'Views of a team or of the workspace are saved by leads.')
 }

@@ -60,26 +60,28 @@ export async function changeTag(
 }
 
 /**
- * Puts a tag on a conversation; one that is not there yet is made.
+ * Puts a tag on a conversation; one that is not there yet is made. False where it has that tag already.
  * @throws NotFound, or DomainError `conflict` for one in the archive
  */
-export async function tagConversation(trx: Trx, id: string, name: string, actor: Actor, now: Date): Promise<void> {
+export async function tagConversation(trx: Trx, id: string, name: string, actor: Actor, now: Date): Promise<boolean> {
   if (!(await lockConversation(trx, id))) throw new NotFound('conversation')
   // Somebody else may make it at this very moment.
   const tag =
     (await findByName(trx, name)) ?? (await makeTag(trx, name, null, actor, now)) ?? (await findByName(trx, name))!
   if (tag.archived_at) throw new DomainError('conflict', 'This tag is in the archive.')
   const author = { tagged_by_type: actor.type, tagged_by_id: actor.id, tagged_at: now }
-  if (!(await storeTag(trx, { conversation_id: id, tag_id: tag.id, ...author }))) return
+  if (!(await storeTag(trx, { conversation_id: id, tag_id: tag.id, ...author }))) return false
   const data = { tag_id: tag.id, name: tag.name }
   await appendEvents(trx, [{ type: 'conversation.tagged', at: now, actor, conversation_id: id, data }])
+  return true
 }
 
-/** Takes a tag off a conversation. One that it has not changes nothing. @throws NotFound */
-export async function untagConversation(trx: Trx, id: string, name: string, actor: Actor, now: Date): Promise<void> {
+/** Takes a tag off a conversation. False where it does not have it. @throws NotFound */
+export async function untagConversation(trx: Trx, id: string, name: string, actor: Actor, now: Date): Promise<boolean> {
   if (!(await lockConversation(trx, id))) throw new NotFound('conversation')
   const tag = await findByName(trx, name)
-  if (!tag || !(await takeTag(trx, id, tag.id))) return
+  if (!tag || !(await takeTag(trx, id, tag.id))) return false
   const data = { tag_id: tag.id, name: tag.name }
   await appendEvents(trx, [{ type: 'conversation.untagged', at: now, actor, conversation_id: id, data }])
+  return true
 }

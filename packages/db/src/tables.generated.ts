@@ -111,6 +111,16 @@ export interface Blobs {
   workspace_id: Generated<string>;
 }
 
+export interface BulkRuns {
+  created_at: Timestamp;
+  credential_id: string;
+  fingerprint: Buffer;
+  id: string;
+  key: string;
+  results: Generated<Json>;
+  workspace_id: Generated<string>;
+}
+
 export interface Calendars {
   created_at: Timestamp;
   id: string;
@@ -475,6 +485,19 @@ export interface LoginAttempts {
   workspace_id: Generated<string>;
 }
 
+export interface Macros {
+  actions: Json;
+  created_at: Timestamp;
+  id: string;
+  name: string;
+  scope: string;
+  team_id: string | null;
+  updated_at: Timestamp;
+  user_id: string | null;
+  version: Generated<number>;
+  workspace_id: Generated<string>;
+}
+
 export interface MessageActions {
   actor_id: string;
   actor_type: string;
@@ -584,6 +607,24 @@ export interface RoutingTurns {
   inbox_id: string;
   turn: number;
   user_id: string;
+  workspace_id: Generated<string>;
+}
+
+export interface Rules {
+  actions: Json;
+  conditions: Json;
+  created_at: Timestamp;
+  enabled: boolean;
+  failing_since: Timestamp | null;
+  id: string;
+  inbox_ids: string[] | null;
+  last_error: string | null;
+  name: string;
+  position: number;
+  stop: boolean;
+  triggers: string[];
+  updated_at: Timestamp;
+  version: Generated<number>;
   workspace_id: Generated<string>;
 }
 
@@ -797,6 +838,7 @@ export interface DB {
   attachments: Attachments;
   backfills: Backfills;
   blobs: Blobs;
+  bulk_runs: BulkRuns;
   calendar_versions: CalendarVersions;
   calendars: Calendars;
   channel_listeners: ChannelListeners;
@@ -827,6 +869,7 @@ export interface DB {
   inboxes: Inboxes;
   invitations: Invitations;
   login_attempts: LoginAttempts;
+  macros: Macros;
   message_actions: MessageActions;
   message_tombstones: MessageTombstones;
   message_versions: MessageVersions;
@@ -835,6 +878,7 @@ export interface DB {
   recovery_codes: RecoveryCodes;
   reply_tokens: ReplyTokens;
   routing_turns: RoutingTurns;
+  rules: Rules;
   saved_replies: SavedReplies;
   search_contacts: SearchContacts;
   search_documents: SearchDocuments;

@@ -21,6 +21,7 @@ import { apiKeyRoutes } from './routes/api-keys.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { backfillRoutes } from './routes/backfills.ts'
+import { bulkRoutes } from './routes/bulk.ts'
 import { channelHealthRoutes } from './routes/channel-health.ts'
 import { channelSettingsRoutes } from './routes/channel-settings.ts'
 import { channelRoutes } from './routes/channels.ts'
@@ -36,12 +37,14 @@ import { feedRoutes } from './routes/feeds.ts'
 import { inboundWebhookRoutes } from './routes/inbound-webhooks.ts'
 import { inboxRoutes } from './routes/inboxes.ts'
 import { invitationRoutes } from './routes/invitations.ts'
+import { macroRoutes } from './routes/macros.ts'
 import { messageActionRoutes } from './routes/message-actions.ts'
 import { operationRoutes } from './routes/operation.ts'
 import { ownershipRoutes } from './routes/ownership.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { replyRoutes } from './routes/replies.ts'
+import { ruleRoutes } from './routes/rules.ts'
 import { savedReplyRoutes } from './routes/saved-replies.ts'
 import { searchRoutes } from './routes/search.ts'
 import { secondFactorRoutes } from './routes/second-factor.ts'
@@ -110,6 +113,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelHealthRoutes,
     ],
     ...[tagRoutes, viewRoutes],
+    ...[bulkRoutes, macroRoutes, ruleRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
     ...[
       inboxRoutes,

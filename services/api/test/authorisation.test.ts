@@ -117,6 +117,32 @@ const BODY_IDS: Record<string, string> = {
     ]),
   ),
   'POST /v1/views /team_id': 'team',
+  'POST /v1/macros /team_id': 'team',
+  'POST /v1/conversations/bulk /ids/0': 'conversation',
+  ...Object.fromEntries(
+    [
+      'POST /v1/conversations/bulk',
+      'POST /v1/macros',
+      'PATCH /v1/macros/{id}',
+      'POST /v1/rules',
+      'PATCH /v1/rules/{id}',
+    ].flatMap(route => [
+      [`${route} /actions/0/assignee_id`, 'user'],
+      [`${route} /actions/0/team_id`, 'team'],
+      ...(route.includes('macros') ? [[`${route} /actions/0/saved_reply_id`, 'saved reply']] : []),
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['POST /v1/rules ', 'PATCH /v1/rules/{id} ', 'POST /v1/rules/simulate /rule'].flatMap(route => [
+      [`${route}/inbox_ids/0`, 'inbox'],
+      [`${route}/conditions/inbox_id/0`, 'inbox'],
+      [`${route}/conditions/channel_id/0`, 'channel'],
+      [`${route}/conditions/assignee_id/0`, 'user'],
+      [`${route}/conditions/team_id/0`, 'team'],
+    ]),
+  ),
+  'POST /v1/rules/simulate /rule_id': 'rule',
+  'POST /v1/conversations/{id}/macros/{macro_id}/run /seen_up_to': 'message',
   'POST /v1/contacts/{id}/merge /from_id': 'contact',
   'POST /v1/contacts/{id}/unmerge /merge_id': 'message',
   'POST /v1/channels/{id}/parked/retry /ids/0': 'parked',
@@ -130,18 +156,30 @@ const KEPT = [
 ]
 
 /** Where ids stand in a body, as JSON pointers. */
-function idsIn(schema: Json, at = ''): string[] {
-  const { format, properties, items, anyOf, oneOf } = resolve(schema)
+function idsIn(schema: Json, at = '', within: string[] = []): string[] {
+  // What stands in itself, such as a condition, has the same ids at every depth.
+  if (within.includes(schema?.$ref)) return []
+  const inside = schema?.$ref ? [...within, schema.$ref] : within
+  const { format, properties, items, anyOf, oneOf, allOf } = resolve(schema)
   if (format === 'uuid') return [at]
   return [
-    ...Object.entries<Json>(properties ?? {}).flatMap(([name, inner]) => idsIn(inner, `${at}/${name}`)),
-    ...(items ? idsIn(items, `${at}/0`) : []),
-    ...[...(anyOf ?? []), ...(oneOf ?? [])].flatMap((inner: Json) => idsIn(inner, at)),
+    ...Object.entries<Json>(properties ?? {}).flatMap(([name, inner]) => idsIn(inner, `${at}/${name}`, inside)),
+    ...(items ? idsIn(items, `${at}/0`, inside) : []),
+    ...[...(anyOf ?? []), ...(oneOf ?? []), ...(allOf ?? [])].flatMap((inner: Json) => idsIn(inner, at, inside)),
   ]
 }
 
+/** The action in which an id stands. */
+const ACTIONS: Record<string, string> = { assignee_id: 'assign', team_id: 'set_team', saved_reply_id: 'reply' }
+
 const withId = (body: Json, pointer: string, id: string): Json => {
-  const [, field, inner, last] = pointer.split('/')
+  const [, field, inner, last, place] = pointer.split('/')
+  if (field === 'actions') return { ...body, actions: [{ type: ACTIONS[last!], [last!]: id }] }
+  if (field === 'rule') {
+    const value = place === undefined ? [id] : { [last!]: [id] }
+    return { rule: { ...body.rule, [inner!]: value } }
+  }
+  if (field === 'rule_id') return { rule_id: id }
   const nested = () => ({ ...body[field!], [inner!]: last === undefined ? id : [id] })
   const value = inner === undefined ? id : /^\d+$/.test(inner) ? [id] : nested()
   const filled = { ...body, [field!]: value }
@@ -234,9 +272,9 @@ t.test('a cursor of another workspace is no cursor here', async t => {
 })
 
 /** What belongs to an inbox, and so is kept from those who do not see it. What belongs to none is everybody's. */
-const OF_INBOXES = ['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply']
+const OF_INBOXES = ['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply', 'rule']
 const OF_THE_WORKSPACE = [
-  ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view'],
+  ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro'],
   ...['contact', 'contact erasure', 'contact export'],
 ]
 

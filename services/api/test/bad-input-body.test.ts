@@ -11,6 +11,9 @@ const KEY = { 'idempotency-key': 'a-key-of-the-test' }
 
 const tag = (await api.call('POST', '/v1/tags', { name: 'Late' })).body
 const view = (await api.call('POST', '/v1/views', { name: 'All', scope: 'workspace', filter: {} })).body
+const actions = [{ type: 'set_priority', priority: 'high' }]
+const macro = (await api.call('POST', '/v1/macros', { name: 'Close', scope: 'workspace', actions })).body
+const rule = (await api.call('POST', '/v1/rules', { name: 'Late', triggers: ['sla.breached'], actions })).body
 const saved = (await api.call('POST', '/v1/saved_replies', { name: 'Refund', body: 'Hello' })).body
 const team = (await api.call('POST', '/v1/teams', { name: 'Mornings' })).body
 const person = (await api.call('POST', '/v1/users', { name: 'Ana', role: 'agent' })).body
@@ -55,6 +58,13 @@ const GOOD: Record<string, Json> = {
   [`PATCH /v1/tags/${tag.id}`]: { color: '#3b6ea8' },
   'POST /v1/views': { name: 'Open', scope: 'workspace', filter: { status: ['open'] } },
   [`PATCH /v1/views/${view.id}`]: { name: 'Open' },
+  'POST /v1/conversations/bulk': { ids: [conversation.id], actions },
+  'POST /v1/macros': { name: 'Close', scope: 'workspace', actions },
+  [`PATCH /v1/macros/${macro.id}`]: { name: 'Close' },
+  [`POST /v1/conversations/${conversation.id}/macros/${macro.id}/run`]: { dry_run: true },
+  'POST /v1/rules': { name: 'Late', triggers: ['sla.breached'], actions },
+  [`PATCH /v1/rules/${rule.id}`]: { name: 'Late' },
+  'POST /v1/rules/simulate': { rule: { triggers: ['message.received'] } },
   'POST /v1/contacts': { name: 'Ana' },
   [`PATCH /v1/contacts/${conversation.contact_id}`]: { name: 'Ana' },
   [`POST /v1/contacts/${conversation.contact_id}/notes`]: { body: 'Hello' },

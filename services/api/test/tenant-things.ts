@@ -50,6 +50,15 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
     'contact export': await post(`/v1/contacts/${conversation.contact_id}/export`),
     'contact erasure': await post(`/v1/contacts/${person.contact_id}/erase`),
     view: await make('/v1/views', { scope: 'workspace', filter: {} }),
+    macro: await make('/v1/macros', {
+      scope: 'workspace',
+      actions: [{ type: 'set_status', status: 'resolved' }],
+    }),
+    rule: await make('/v1/rules', {
+      inbox_ids: [tenant.inbox_id],
+      triggers: ['sla.breached'],
+      actions: [{ type: 'set_priority', priority: 'high' }],
+    }),
     invitation: await make('/v1/invitations', { email: `ana${Math.random()}@example.com`, role: 'agent' }),
     policy: await make('/v1/sla/policies', { calendar_id: calendar, first_response_seconds: 60 }),
   }
@@ -69,6 +78,8 @@ const COLLECTIONS: Record<string, string> = {
   sessions: 'session',
   tags: 'tag',
   views: 'view',
+  macros: 'macro',
+  rules: 'rule',
   contacts: 'contact',
   contact_erasures: 'contact erasure',
   contact_exports: 'contact export',
@@ -83,6 +94,7 @@ const PARAMETERS: Record<string, string> = {
   team_id: 'team',
   action_id: 'message',
   note_id: 'message',
+  macro_id: 'macro',
   failure_id: 'message',
 }
 /** What a path calls by a name, which is the same in every workspace. */

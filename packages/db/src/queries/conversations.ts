@@ -44,6 +44,18 @@ export async function lockConversation(trx: Trx, id: string): Promise<Conversati
   return trx.selectFrom('conversations').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
 }
 
+/** Locks these, in id order so that two writers cannot deadlock; those that are not there are left out. */
+export async function lockConversations(trx: Trx, ids: string[]): Promise<Conversation[]> {
+  if (ids.length === 0) return []
+  return trx
+    .selectFrom('conversations')
+    .selectAll()
+    .where(eb => eb('id', '=', eb.fn.any(eb.val(ids))))
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+}
+
 /**
  * Writes a change and raises the version; the caller holds the row's lock. Whatever ends a snooze ends its time too, and
  * what is not open any more stays with whoever claimed it.

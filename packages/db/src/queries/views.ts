@@ -1,4 +1,4 @@
-import type { Insertable, Selectable, Updateable } from 'kysely'
+import { type Insertable, type RawBuilder, type Selectable, sql, type Updateable } from 'kysely'
 import type { Trx } from '../database.ts'
 import { type IdPage, startOf } from '../id-page.ts'
 import type { Views } from '../tables.generated.ts'
@@ -8,17 +8,12 @@ export type View = Selectable<Views>
 /** Whose views somebody sees: their own, their teams', and the workspace's. */
 export type ViewReader = { user_id: string | null; team_ids: string[] }
 
-const visible = (trx: Trx, { user_id, team_ids }: ViewReader) =>
-  trx
-    .selectFrom('views')
-    .selectAll()
-    .where(eb =>
-      eb.or([
-        eb('scope', '=', 'workspace'),
-        ...(user_id ? [eb.and([eb('scope', '=', 'personal'), eb('user_id', '=', user_id)])] : []),
-        ...(team_ids.length > 0 ? [eb.and([eb('scope', '=', 'team'), eb('team_id', 'in', team_ids)])] : []),
-      ]),
-    )
+/** The condition on what has a scope: that this reader sees it. */
+export const sharedWith = ({ user_id, team_ids }: ViewReader): RawBuilder<boolean> => sql<boolean>`(
+  scope = 'workspace' or (scope = 'personal' and user_id = ${user_id}::uuid)
+  or (scope = 'team' and team_id = any(${team_ids}::uuid[])))`
+
+const visible = (trx: Trx, reader: ViewReader) => trx.selectFrom('views').selectAll().where(sharedWith(reader))
 
 export async function listViews(trx: Trx, reader: ViewReader, page: IdPage): Promise<View[]> {
   return visible(trx, reader).where('id', '>', startOf(page)).orderBy('id').limit(page.limit).execute()

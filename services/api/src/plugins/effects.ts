@@ -79,7 +79,7 @@ export async function applyEffect<T>(
 }
 
 /** RFC draft and habit differ: with and without quotes is the same key. */
-function idempotencyKey(request: FastifyRequest): string | undefined {
+export function idempotencyKey(request: FastifyRequest): string | undefined {
   const { idempotency } = request.routeOptions.config
   if (request.method !== 'POST' || idempotency === 'none') return undefined
   const header = request.headers['idempotency-key']
@@ -94,7 +94,8 @@ function idempotencyKey(request: FastifyRequest): string | undefined {
   return key
 }
 
-function fingerprintOf(request: FastifyRequest): Buffer {
+/** What a call asks for, to know it again. */
+export function fingerprintOf(request: FastifyRequest): Buffer {
   return createHash('sha256')
     .update(`${request.url}\n${JSON.stringify(request.body ?? null)}`)
     .digest()

@@ -9,25 +9,23 @@ import {
   viewsQuery,
   viewView,
 } from '@parley/contracts'
-import { changeView, createView, removeView, type ViewAuthor } from '@parley/core'
-import { countConversations, findView, listTeamIdsOf, listViews, type Trx, type View } from '@parley/db'
+import { changeView, createView, removeView } from '@parley/core'
+import { countConversations, findView, listViews, type Trx, type View } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import type { FastifyRequest } from 'fastify'
 import { filterFor, refuseUnknown } from '../conversation-filter.ts'
 import { positionsOf, readConversations } from '../list-conversations.ts'
 import { page, pageById } from '../paging.ts'
 import { applyEffect, etagOf, expectedVersion } from '../plugins/effects.ts'
+import { sharingAuthor } from '../sharing-author.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** Lists that people look at again and again, with how much is in them. */
 export const viewRoutes: Routes = async (app, { ctx, cursors }) => {
   const { db, now } = ctx
 
-  const authorOf = async (trx: Trx, { credential: { user_id, role }, actor }: FastifyRequest): Promise<ViewAuthor> => {
-    return { user_id, role, actor, team_ids: user_id ? await listTeamIdsOf(trx, user_id) : [] }
-  }
   const getView = async (trx: Trx, request: FastifyRequest, id: string) => {
-    const view = await findView(trx, await authorOf(trx, request), id)
+    const view = await findView(trx, await sharingAuthor(trx, request), id)
     if (!view) throw new NotFound('view')
     return view
   }
@@ -47,7 +45,7 @@ export const viewRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     request =>
       pageById(ctx, cursors, request, async (trx, next) => {
-        const views = await listViews(trx, await authorOf(trx, request), next)
+        const views = await listViews(trx, await sharingAuthor(trx, request), next)
         if (request.query.include !== 'count') return views
         const counts = views.map(async view => countConversations(trx, await filterOf(trx, view, request)))
         const counted = await Promise.all(counts)
@@ -64,7 +62,7 @@ export const viewRoutes: Routes = async (app, { ctx, cursors }) => {
     async (request, reply) => {
       await applyEffect(ctx, request, reply, { status: 201, headers: etagOf }, async trx => {
         await refuseUnknown(trx, request.body.filter, request.credential)
-        return createView(trx, request.body, await authorOf(trx, request), now())
+        return createView(trx, request.body, await sharingAuthor(trx, request), now())
       })
       return reply
     },
@@ -99,7 +97,7 @@ export const viewRoutes: Routes = async (app, { ctx, cursors }) => {
       const seen = expectedVersion(request)
       await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
         await refuseUnknown(trx, request.body.filter ?? {}, request.credential)
-        return changeView(trx, request.params.id, request.body, seen, await authorOf(trx, request), now())
+        return changeView(trx, request.params.id, request.body, seen, await sharingAuthor(trx, request), now())
       })
       return reply
     },
@@ -113,7 +111,7 @@ export const viewRoutes: Routes = async (app, { ctx, cursors }) => {
     },
     async (request, reply) => {
       await applyEffect(ctx, request, reply, { status: 200 }, async trx =>
-        removeView(trx, request.params.id, await authorOf(trx, request), now()),
+        removeView(trx, request.params.id, await sharingAuthor(trx, request), now()),
       )
       return reply
     },

@@ -1,4 +1,5 @@
 import type { EventRow, FeedStart, Trx } from '@parley/db'
+import type { WorkerContext } from '../context.ts'
 
 /**
  * A durable reader of the log. In each workspace it is given every event, in commit order, a page at a time; its place
@@ -28,4 +29,4 @@ export type FeedConsumer = {
   handle(trx: Trx, events: EventRow[], now: Date): Promise<AfterCommit | undefined>
 }
 
-export type AfterCommit = () => void
+export type AfterCommit = (ctx: Pick<WorkerContext, 'hints' | 'wakeUps'>) => void

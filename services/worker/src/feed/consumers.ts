@@ -1,5 +1,5 @@
 import type { EventType } from '@parley/contracts'
-import { indexEvents, routeConversations } from '@parley/core'
+import { applyRules, indexEvents, routeConversations } from '@parley/core'
 import type { FeedConsumer } from './consumer.ts'
 
 /** After these somebody may be given something: a conversation waits, or a person has room. */
@@ -32,6 +32,18 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     handle: async (trx, events, now) => {
       if (events.some(({ type }) => ROUTES.has(type))) await routeConversations(trx, now)
       return undefined
+    },
+  },
+  {
+    name: 'rules',
+    // A new rule changes nothing that was there before it.
+    from: 'now',
+    batch: 100,
+    pace: 'at_once',
+    handle: async (trx, events, now) => {
+      if ((await applyRules(trx, events, now)) === 0) return undefined
+      const { workspace_id } = events[0]!
+      return ({ wakeUps }) => wakeUps.publish(workspace_id)
     },
   },
 ]

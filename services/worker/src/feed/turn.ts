@@ -50,7 +50,7 @@ export class FeedReader {
     try {
       const work = await db.inWorkspace(this.#workspace_id, trx => this.#work(trx, hands))
       metrics.countFeedEvents(name, 'handled', work.handled)
-      work.afterCommit?.()
+      work.afterCommit?.(this.#ctx)
       this.limit = Math.min(batch, this.limit * 2)
       return work.turn
     } catch (error) {

@@ -2,6 +2,7 @@ import { doubtOutbox, lapseClaims, wakeSnoozed } from '@parley/core'
 import {
   compactCounts,
   countCountRows,
+  deleteBulkRuns,
   deleteClosedEvents,
   deleteDuplicateCounts,
   deleteEndedSessions,
@@ -78,6 +79,7 @@ export function cleanUp(ctx: WorkerContext) {
     for (const workspace_id of await ctx.db.asSystem(listWorkspaceIds)) {
       await ctx.db.inWorkspace(workspace_id, trx => doubtOutbox(trx, ctx.now()))
       await ctx.db.inWorkspace(workspace_id, trx => deleteStoredAnswers(trx, answersBefore))
+      await ctx.db.inWorkspace(workspace_id, trx => deleteBulkRuns(trx, answersBefore))
       await ctx.db.inWorkspace(workspace_id, trx => deleteEndedSessions(trx, sessionsBefore))
       await ctx.db.inWorkspace(workspace_id, trx => expireOldExports(trx, ctx.now()))
       await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))

@@ -1,0 +1,90 @@
+import { CONVERSATION_PRIORITIES } from '@parley/domain'
+import { z } from 'zod'
+import { id, instantIn } from './common.ts'
+import { tagName } from './conversation-list.ts'
+import { template } from './saved-replies.ts'
+
+const MAX_ACTIONS = 20
+const MAX_BULK = 500
+const LONGEST_SNOOZE_SECONDS = 366 * 24 * 3600
+
+const common = [
+  z.strictObject({ type: z.literal('set_status'), status: z.enum(['open', 'pending', 'resolved', 'spam']) }),
+  z.strictObject({ type: z.literal('set_priority'), priority: z.enum(CONVERSATION_PRIORITIES) }),
+  z.strictObject({ type: z.literal('set_team'), team_id: id.nullable() }),
+  z.strictObject({ type: z.literal('add_tag'), tag: tagName }),
+  z.strictObject({ type: z.literal('remove_tag'), tag: tagName }),
+  z.strictObject({ type: z.literal('add_note'), body: template }),
+] as const
+const snoozeFor = z.strictObject({
+  type: z.literal('snooze'),
+  for_seconds: z.int().min(1).max(LONGEST_SNOOZE_SECONDS),
+})
+const snooze = z
+  .strictObject({
+    type: z.literal('snooze'),
+    until: instantIn.optional(),
+    for_seconds: snoozeFor.shape.for_seconds.optional(),
+  })
+  .refine(({ until, for_seconds }) => (until === undefined) !== (for_seconds === undefined), {
+    message: 'takes either until or for_seconds',
+  })
+const assign = z.strictObject({
+  type: z.literal('assign'),
+  /** `me`: who does it. Null: nobody. */
+  assignee_id: z.union([z.literal('me'), id]).nullable(),
+})
+const reply = z.strictObject({ type: z.literal('reply'), saved_reply_id: id })
+
+const many = <T extends z.ZodType>(action: T) => z.array(action).min(1).max(MAX_ACTIONS)
+/** What people do to many conversations at once. */
+export const bulkActions = many(z.discriminatedUnion('type', [...common, snooze, assign]))
+/** What people keep to do again: also an answer. Snoozes last a while from then on. */
+export const macroActions = many(z.discriminatedUnion('type', [...common, snoozeFor, assign, reply])).refine(
+  actions => actions.filter(({ type }) => type === 'reply').length <= 1,
+  'has more than one reply',
+)
+/** What happens by itself. It answers nobody, and there is no `me`. */
+export const ruleActions = many(
+  z.discriminatedUnion('type', [
+    ...common,
+    snoozeFor,
+    z.strictObject({ type: z.literal('assign'), assignee_id: id.nullable() }),
+  ]),
+)
+
+export const actionOutcome = z
+  .object({
+    type: z.string(),
+    result: z.enum(['changed', 'unchanged', 'refused']),
+    code: z.string().optional(),
+    detail: z.string().optional(),
+  })
+  .meta({ id: 'ActionOutcome' })
+
+export const bulkBody = z
+  .strictObject({
+    ids: z
+      .array(id)
+      .min(1)
+      .max(MAX_BULK)
+      .refine(ids => new Set(ids).size === ids.length, 'names one twice'),
+    actions: bulkActions,
+    /** By id, the version that the caller saw: a conversation that has changed since is refused. */
+    versions: z.record(id, z.int().min(1)).optional(),
+  })
+  .refine(({ ids, versions = {} }) => Object.keys(versions).every(one => ids.includes(one)), {
+    message: 'names a conversation that is not among ids',
+    path: ['versions'],
+  })
+
+/** What became of one conversation. `partly`: some actions were refused, others changed it. */
+export const bulkResult = z
+  .object({
+    id,
+    result: z.enum(['changed', 'unchanged', 'partly', 'refused']),
+    code: z.string().optional().meta({ description: 'Why nothing was tried, as the code of a problem.' }),
+    actions: z.array(actionOutcome),
+  })
+  .meta({ id: 'BulkResult' })
+export const bulkResults = z.object({ data: z.array(bulkResult) })

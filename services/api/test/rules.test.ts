@@ -1,0 +1,215 @@
+import { appendEvents } from '@parley/db'
+import { SYSTEM } from '@parley/domain'
+import t from 'tap'
+import { addChannel, addConversation, addKey, atOnce, type Json, testApi } from './helper.ts'
+import { isProblem } from './refusals.ts'
+
+const api = await testApi(t)
+const channel = await addChannel(api)
+const conversations = (count: number) =>
+  Promise.all(Array.from({ length: count }, () => addConversation(api, api.ours, channel)))
+const high = { type: 'set_priority', priority: 'high' }
+let keys = 0
+const withKey = () => {
+  keys += 1
+  return { 'idempotency-key': `rules-test-${keys}` }
+}
+const bulk = (body: Json, headers: Record<string, string> = {}) =>
+  api.call('POST', '/v1/conversations/bulk', body, headers)
+const count = async (type: string, id: string) =>
+  (await api.query(`select 1 from events where type = '${type}' and conversation_id = '${id}'`)).length
+
+t.test('a bulk call gives one result for each id, in the order asked for', async t => {
+  const [one, other] = (await conversations(2)).map(({ id }) => id)
+  const nowhere = '00000000-0000-7000-8000-000000000000'
+  const theirs = await addConversation(api, api.theirs, await addChannel(api, api.theirs))
+  const first = await bulk({ ids: [one, theirs.id, other, nowhere], actions: [high], versions: { [other!]: 9 } })
+  t.equal(first.status, 200, first.text)
+  t.same(
+    first.body.data.map(({ id, result, code }: Json) => [id, result, code]),
+    [
+      [one, 'changed', undefined],
+      [theirs.id, 'refused', 'not_found'],
+      [other, 'refused', 'version_mismatch'],
+      [nowhere, 'refused', 'not_found'],
+    ],
+  )
+  const again = await bulk({ ids: [one], actions: [high, { type: 'assign', assignee_id: 'me' }] })
+  t.match(again.body.data[0], { result: 'changed', actions: [{ result: 'unchanged' }, { result: 'changed' }] })
+  const silent = {
+    actions: [
+      { type: 'set_priority', priority: 'low' },
+      { type: 'snooze', until: '2000-01-01T00:00:00Z' },
+    ],
+  }
+  const partly = await bulk({ ids: [one], ...silent })
+  t.match(partly.body.data[0], { result: 'partly', actions: [{}, { result: 'refused', code: 'validation_failed' }] })
+})
+
+t.test(
+  'a bulk call that is sent again with its key does nothing twice, and another with that key is refused',
+  async t => {
+    const ids = (await conversations(60)).map(({ id }) => id)
+    const body = { ids, actions: [{ type: 'add_note', body: 'Seen.' }] }
+    const headers = withKey()
+    const answers = await atOnce(3, () => bulk(body, headers))
+    for (const answer of answers) t.same(answer.body, answers[0]!.body)
+    for (const id of ids) t.equal(await count('note.created', id), 1)
+    isProblem(t, await bulk({ ...body, actions: [high] }, headers), 422, 'idempotency-key-reused', 'another call')
+  },
+)
+
+t.test('a bulk call that ended half way goes on where it ended', async t => {
+  const ids = (await conversations(60)).map(({ id }) => id)
+  const body = { ids, actions: [{ type: 'add_note', body: 'Seen.' }] }
+  const headers = withKey()
+  const { inWorkspace } = api.db
+  let parts = 0
+  api.db.inWorkspace = ((workspace_id: string, work: never) => {
+    parts += 1
+    if (parts === 3) return Promise.reject(Object.assign(new Error('killed'), { code: 'ECONNRESET' }))
+    return inWorkspace.call(api.db, workspace_id, work)
+  }) as typeof inWorkspace
+  t.equal((await bulk(body, headers)).status, 503)
+  api.db.inWorkspace = inWorkspace
+  const done = await Promise.all(ids.map(id => count('note.created', id)))
+  t.equal(done.filter(Boolean).length, 25)
+  const answer = await bulk(body, headers)
+  t.ok(answer.body.data.every(({ result }: Json) => result === 'changed'))
+  for (const id of ids) t.equal(await count('note.created', id), 1)
+})
+
+t.test('bulk calls in opposite orders do not block each other', async t => {
+  const ids = (await conversations(8)).map(({ id }) => id)
+  for (let round = 0; round < 50; round += 1) {
+    const priority = (place: number) => ['low', 'normal', 'high', 'urgent'][(round + place) % 4]
+    const answers = await atOnce(2, place =>
+      bulk({ ids: place ? ids : ids.toReversed(), actions: [{ type: 'set_priority', priority: priority(place) }] }),
+    )
+    for (const answer of answers) t.equal(answer.status, 200)
+  }
+})
+
+t.test('five hundred conversations are changed in a few seconds', async t => {
+  const ids = (await conversations(500)).map(({ id }) => id)
+  const startedMs = performance.now()
+  const answer = await bulk({ ids, actions: [high, { type: 'set_status', status: 'resolved' }] })
+  t.comment(`${Math.round(performance.now() - startedMs)} ms`)
+  t.ok(answer.body.data.every(({ result }: Json) => result === 'changed'))
+  isProblem(t, await bulk({ ids: [...ids, ids[0]], actions: [high] }), 422, 'validation-failed', 'refused')
+})
+
+t.test('a macro does everything in one go, tells what it would do, and replies only to what was seen', async t => {
+  const conversation = await addConversation(api, api.ours, channel, { messages: 2 })
+  const saved = (await api.call('POST', '/v1/saved_replies', { name: 'Sorry', body: 'Sorry, {{ contact.name }}.' }))
+    .body
+  const actions = [
+    { type: 'reply', saved_reply_id: saved.id },
+    { type: 'set_status', status: 'pending' },
+  ]
+  const macro = await api.call('POST', '/v1/macros', { name: 'Sorry', scope: 'workspace', actions })
+  t.equal(macro.status, 201, macro.text)
+  const run = (body: Json) =>
+    api.call('POST', `/v1/conversations/${conversation.id}/macros/${macro.body.id}/run`, body, withKey())
+  const tried = await run({ dry_run: true, seen_up_to: conversation.messages[1] })
+  t.match(tried.body, { dry_run: true, actions: [{ result: 'changed' }, { result: 'changed' }] })
+  t.equal(await count('reply.queued', conversation.id), 0)
+  isProblem(t, await run({ seen_up_to: conversation.messages[0] }), 409, 'newer-messages', 'less was seen')
+  t.equal((await api.call('GET', `/v1/conversations/${conversation.id}`)).body.status, 'open', 'nothing was done')
+  const ran = await run({ seen_up_to: conversation.messages[1] })
+  t.match(ran.body, { macro_id: macro.body.id, version: 1, actions: [{ result: 'changed' }, { result: 'changed' }] })
+  t.equal(await count('reply.queued', conversation.id), 1)
+  t.equal(await count('macro.run', conversation.id), 1)
+})
+
+t.test('macros of everybody are saved by leads, and one of a person is theirs alone', async t => {
+  const { key } = await addKey(api.db, api.ours.workspace_id, 'agent')
+  const asAgent = { authorization: `Bearer ${key}` }
+  const body = { name: 'Mine', actions: [high] }
+  isProblem(
+    t,
+    await api.call('POST', '/v1/macros', { ...body, scope: 'workspace' }, asAgent),
+    403,
+    'forbidden',
+    'not theirs',
+  )
+  const own = await api.call('POST', '/v1/macros', body, asAgent)
+  t.equal(own.status, 201)
+  isProblem(t, await api.call('GET', `/v1/macros/${own.body.id}`), 404, 'not-found', 'not seen')
+})
+
+t.test('a rule names only what is there, and has neither replies nor me', async t => {
+  const rule = (fields: Json) =>
+    api.call('POST', '/v1/rules', { name: 'R', triggers: ['message.received'], actions: [high], ...fields })
+  isProblem(t, await rule({ actions: [{ type: 'add_tag', tag: 'never seen' }] }), 422, 'validation-failed', 'refused')
+  isProblem(t, await rule({ conditions: { any: [{ tag: ['never seen'] }] } }), 422, 'validation-failed', 'refused')
+  isProblem(t, await rule({ actions: [{ type: 'assign', assignee_id: 'me' }] }), 422, 'validation-failed', 'refused')
+  isProblem(
+    t,
+    await rule({ actions: [{ type: 'reply', saved_reply_id: api.ours.inbox_id }] }),
+    422,
+    'validation-failed',
+    'refused',
+  )
+  isProblem(
+    t,
+    await rule({ actions: [{ type: 'add_note', body: '{{ nobody.knows }}' }] }),
+    422,
+    'validation-failed',
+    'refused',
+  )
+  const deep = (levels: number): Json => (levels === 0 ? {} : { not: deep(levels - 1) })
+  t.equal((await rule({ conditions: deep(4) })).status, 201)
+  isProblem(t, await rule({ conditions: deep(5) }), 422, 'validation-failed', 'refused')
+})
+
+t.test('a rule of every inbox is an administrator’s; a lead saves rules of inboxes they see', async t => {
+  const { key } = await addKey(api.db, api.ours.workspace_id, 'lead')
+  const asLead = { authorization: `Bearer ${key}` }
+  const body = { name: 'R', triggers: ['message.received'], actions: [high] }
+  isProblem(t, await api.call('POST', '/v1/rules', body, asLead), 403, 'forbidden', 'not theirs')
+  const own = await api.call('POST', '/v1/rules', { ...body, inbox_ids: [api.ours.inbox_id] }, asLead)
+  t.equal(own.status, 201, own.text)
+  const path = `/v1/rules/${own.body.id}`
+  isProblem(
+    t,
+    await api.call('PATCH', path, { inbox_ids: null }, { ...asLead, 'if-match': '"1"' }),
+    403,
+    'forbidden',
+    'not theirs',
+  )
+  const off = await api.call('PATCH', path, { enabled: false }, { ...asLead, 'if-match': '"1"' })
+  t.match(off.body, { enabled: false, version: 2, actions: [high] })
+  isProblem(
+    t,
+    await api.call('PATCH', path, { enabled: true }, { ...asLead, 'if-match': '"1"' }),
+    412,
+    'version-mismatch',
+    'stale',
+  )
+  const [logged] = await api.query(
+    `select data, previous from events where type = 'rule.updated' and data->>'rule_id' = '${own.body.id}'`,
+  )
+  t.match(logged, { data: { enabled: false, version: 2 }, previous: { enabled: true, version: 1 } })
+})
+
+t.test('a rule is tried on what has happened, tells what decided, and changes nothing', async t => {
+  const { id, messages } = await addConversation(api, api.ours, channel)
+  const event = { type: 'message.received' as const, at: api.clock.now, actor: SYSTEM, conversation_id: id }
+  await api.db.inWorkspace(api.ours.workspace_id, trx =>
+    appendEvents(trx, [
+      { ...event, data: { message_id: messages[0] } },
+      { ...event, data: { history: true } },
+    ]),
+  )
+  const logged = (await api.query('select 1 from events')).length
+  const rule = { triggers: ['message.received'], conditions: { text_has_words: ['order'], priority: ['high'] } }
+  const missed = await api.call('POST', '/v1/rules/simulate', { rule })
+  t.match(missed.body, {
+    ...{ events: 1, matched: 0, complete: true },
+    samples: [{ conversation_id: id, matched: false, decided_by: '/conditions/priority' }],
+  })
+  const words = { triggers: rule.triggers, conditions: { text_has_words: ['order'] } }
+  t.match((await api.call('POST', '/v1/rules/simulate', { rule: words })).body, { events: 1, matched: 1 })
+  t.equal((await api.query('select 1 from events')).length, logged)
+})

@@ -1,0 +1,204 @@
+import { createRule, createTag } from '@parley/core'
+import { appendEvents, listFeedStates } from '@parley/db'
+import { type ConversationAction, type RuleCondition, SYSTEM } from '@parley/domain'
+import { until } from '@parley/testing'
+import t, { type Test } from 'tap'
+import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
+import { Feeds } from '../src/feed/feeds.ts'
+import { comment, drain, fakeConnector, openWorker } from './processing.ts'
+
+const RULES = FEED_CONSUMERS.filter(({ name }) => name === 'rules')
+
+type Given = {
+  triggers?: string[]
+  conditions?: RuleCondition
+  actions: ConversationAction[]
+  stop?: boolean
+  position?: number
+  inbox_ids?: string[]
+}
+
+async function setUp(t: Test) {
+  const worker = await openWorker(t, fakeConnector())
+  const { ctx, run, clock, workspace_id } = worker
+  const channel = await worker.addChannel()
+  const feeds = new Feeds(ctx, RULES)
+  t.teardown(() => feeds.close())
+  const actor = {
+    type: 'user' as const,
+    id: (await run(trx => trx.selectFrom('users').select('id').executeTakeFirstOrThrow())).id,
+  }
+  const level = () =>
+    until('the rules are level with the log', async () => {
+      await feeds.sweep()
+      await feeds.tick()
+      const [state] = await run(listFeedStates)
+      return state?.unread.count === 0
+    })
+  let rules = 0
+  const rule = ({ triggers = ['message.received'], conditions = {}, stop = false, ...given }: Given) => {
+    rules += 1
+    const draft = {
+      name: `Rule ${rules}`,
+      position: rules,
+      enabled: true,
+      inbox_ids: null,
+      ...given,
+      triggers,
+      conditions,
+      stop,
+    }
+    const reach = { role: 'admin' as const, inbox_ids: null }
+    return run(trx => createRule(trx, draft, { actor, reach }, clock.now))
+  }
+  const receive = async (...payloads: unknown[]) => {
+    await worker.accept(channel, payloads)
+    await drain(ctx, { workspace_id, channel_id: channel.id })
+    await level()
+  }
+  const log = (type: string) =>
+    run(trx => trx.selectFrom('events').selectAll().where('type', '=', type).orderBy('xact').orderBy('seq').execute())
+  const conversation = () => run(trx => trx.selectFrom('conversations').selectAll().executeTakeFirstOrThrow())
+  await level()
+  return { ...worker, channel, rule, receive, level, log, conversation, actor }
+}
+
+const high: ConversationAction = { type: 'set_priority', priority: 'high' }
+const urgent: ConversationAction = { type: 'set_priority', priority: 'urgent' }
+
+t.test('a rule that matches does what it says, under its own name', async t => {
+  const world = await setUp(t)
+  const rule = await world.rule({ conditions: { text_has_words: ['REFUND'] }, actions: [high] })
+  await world.receive(comment('m-1', { text: 'I want a refund!' }))
+  t.equal((await world.conversation()).priority, 'high')
+  const [applied] = await world.log('rule.applied')
+  t.match(applied, {
+    actor_type: 'rule',
+    actor_id: rule.id,
+    data: { rule_id: rule.id, version: 1, depth: 1, actions: [{ type: 'set_priority', result: 'changed' }] },
+  })
+  const [changed] = await world.log('conversation.updated')
+  t.match(changed, { actor_type: 'rule', actor_id: rule.id, data: { priority: 'high' } })
+})
+
+t.test(
+  'all rules that match are applied in their order, each sees what the one before did, until one says stop',
+  async t => {
+    const world = await setUp(t)
+    await world.rule({ actions: [high] })
+    await world.rule({
+      conditions: { priority: ['high'] },
+      actions: [{ type: 'add_note', body: 'Was {{ contact.name }}.' }],
+      stop: true,
+    })
+    await world.rule({ actions: [urgent] })
+    await world.receive(comment('m-1'))
+    t.equal((await world.conversation()).priority, 'high')
+    t.equal((await world.log('rule.applied')).length, 2)
+    const [note] = await world.run(trx => trx.selectFrom('messages').selectAll().where('kind', '=', 'note').execute())
+    t.match(note, { author_type: 'rule', body: 'Was ana.' })
+  },
+)
+
+t.test('history fires no rule', async t => {
+  const world = await setUp(t)
+  await world.rule({ triggers: ['message.received', 'conversation.created'], actions: [high] })
+  await world.receive(comment('m-1'))
+  t.equal((await world.log('rule.applied')).length, 2, 'what is new does')
+  const { id } = await world.conversation()
+  const event = { type: 'message.received' as const, at: world.clock.now, actor: SYSTEM, conversation_id: id }
+  await world.run(trx => appendEvents(trx, [{ ...event, data: { history: true } }]))
+  await world.level()
+  t.equal((await world.log('rule.applied')).length, 2)
+})
+
+t.test('two rules that set each other off end after three', async t => {
+  const world = await setUp(t)
+  const triggers = ['message.received', 'conversation.updated']
+  await world.rule({ triggers, conditions: { priority: ['normal', 'urgent'] }, actions: [high] })
+  await world.rule({ triggers: ['conversation.updated'], conditions: { priority: ['high'] }, actions: [urgent] })
+  await world.receive(comment('m-1'))
+  await until('the chain ends', async () => {
+    await world.level()
+    return (await world.log('rule.loop_stopped')).length > 0
+  })
+  const depths = (await world.log('rule.applied')).map(({ data }) => (data as { depth: number }).depth)
+  t.same(depths, [1, 2, 3])
+  t.match(await world.log('rule.loop_stopped'), [{ data: { reason: 'too_deep' } }])
+})
+
+t.test('what a rule changes never sets off the same rule', async t => {
+  const world = await setUp(t)
+  await world.rule({
+    triggers: ['conversation.updated', 'message.received'],
+    actions: [{ type: 'add_note', body: 'Again.' }, high],
+  })
+  await world.receive(comment('m-1'))
+  await world.level()
+  t.equal((await world.log('rule.applied')).length, 1)
+})
+
+t.test('a storm in one conversation is bounded', async t => {
+  const world = await setUp(t)
+  await world.rule({ actions: [{ type: 'add_note', body: 'Seen.' }] })
+  await world.receive(...Array.from({ length: 30 }, (_, place) => comment(`m-${place}`)))
+  t.equal((await world.log('rule.applied')).length, 20)
+  t.match((await world.log('rule.loop_stopped'))[0], { data: { reason: 'too_many' } })
+})
+
+t.test('what is gone since is refused action by action, told at the rule, and holds up nothing', async t => {
+  const world = await setUp(t)
+  const gone = '00000000-0000-7000-8000-000000000000'
+  const { id } = await world.rule({ actions: [{ type: 'set_team', team_id: gone }, high] })
+  await world.receive(comment('m-1'))
+  t.equal((await world.conversation()).priority, 'high')
+  t.match(await world.log('rule.applied'), [
+    { data: { actions: [{ result: 'refused', code: 'not_found' }, { result: 'changed' }] } },
+  ])
+  const read = () =>
+    world.run(trx => trx.selectFrom('rules').selectAll().where('id', '=', id).executeTakeFirstOrThrow())
+  t.match(await read(), { last_error: 'set_team: There is no such team.', failing_since: world.clock.now, version: 1 })
+  await world.run(trx =>
+    trx
+      .updateTable('rules')
+      .set({ actions: JSON.stringify([high]) })
+      .execute(),
+  )
+  await world.receive(comment('m-2'))
+  t.match(await read(), { last_error: null, failing_since: null })
+})
+
+t.test('a page that is interrupted and read again leaves nothing doubled', async t => {
+  const world = await setUp(t)
+  await world.run(trx => createTag(trx, { name: 'Seen', color: null }, world.actor, world.clock.now))
+  await world.rule({
+    actions: [
+      { type: 'add_note', body: 'Once.' },
+      { type: 'add_tag', tag: 'seen' },
+    ],
+  })
+  const [consumer] = RULES
+  let deaths = 0
+  const dying = {
+    ...consumer!,
+    handle: async (...given: Parameters<(typeof consumer & {})['handle']>) => {
+      const after = await consumer!.handle(...given)
+      deaths += 1
+      // As when the connection goes after the work and before the commit: nobody's fault, and read again.
+      if (deaths <= 3) throw Object.assign(new Error('gone'), { code: 'ECONNRESET' })
+      return after
+    },
+  }
+  const feeds = new Feeds(world.ctx, [dying])
+  t.teardown(() => feeds.close())
+  await world.accept(world.channel, [comment('m-1'), comment('m-2', { thread_key: 't-2' })])
+  await drain(world.ctx, { workspace_id: world.workspace_id, channel_id: world.channel.id })
+  await until('it was read in the end', async () => {
+    await feeds.sweep()
+    await feeds.tick()
+    return deaths > 3 && (await world.run(listFeedStates))[0]?.unread.count === 0
+  })
+  t.equal((await world.log('rule.applied')).length, 2)
+  t.equal((await world.log('note.created')).length, 2)
+  t.equal((await world.log('conversation.tagged')).length, 2)
+})
