@@ -8,6 +8,7 @@ import { prepareHistory } from './history.ts'
 import { prepareInbox } from './inbox.ts'
 import { prepareIngest } from './ingest.ts'
 import { prepareList } from './list.ts'
+import { prepareNext } from './next.ts'
 import { estimateSeconds, HELP, type Options, type Part, readOptions } from './options.ts'
 import { NO_PGBENCH, preparePgbench } from './pgbench.ts'
 import type { RatioKey } from './ratios.ts'
@@ -55,6 +56,7 @@ async function measureAll(options: Options, cleanup: Cleanup): Promise<void> {
     reply: services => prepareReply(services, servers),
     fairness: services => prepareFairness(services, servers, options.messages),
     inbox: services => prepareInbox(services, servers, say, options.messages && Math.ceil(options.messages / 5)),
+    next: services => prepareNext(services, servers, say, options.messages && Math.ceil(options.messages / 5)),
     history: services => prepareHistory(services, servers, say, options.messages),
     backlog: services => prepareBacklog(services, servers, say, options.messages),
   }

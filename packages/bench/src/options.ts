@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util'
 
-export const PARTS = ['accept', 'ingest', 'list', 'reply', 'fairness', 'inbox', 'history', 'backlog'] as const
+export const PARTS = ['accept', 'ingest', 'list', 'reply', 'fairness', 'inbox', 'next', 'history', 'backlog'] as const
 export type Part = (typeof PARTS)[number]
 
 /** They take minutes each, so they run when they are named, and once. */
-const LONG: readonly Part[] = ['inbox', 'history', 'backlog']
+const LONG: readonly Part[] = ['inbox', 'next', 'history', 'backlog']
 
 /** Where --messages says how many are queued or stored beforehand. */
 const TRIED: readonly Part[] = ['fairness', ...LONG]
@@ -27,11 +27,12 @@ const SECONDS: Record<Part, number> = {
   reply: 12,
   fairness: 50,
   inbox: 60,
+  next: 15,
   history: 30,
   backlog: 100,
 }
 const SETUP_SECONDS = 20
-const FILL_SECONDS: Partial<Record<Part, number>> = { inbox: 420, history: 480 }
+const FILL_SECONDS: Partial<Record<Part, number>> = { inbox: 420, next: 420, history: 480 }
 
 export const HELP = `Measures Parley against its own database: every result is a ratio, taken on one machine in one run.
 

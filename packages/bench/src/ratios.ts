@@ -55,6 +55,11 @@ export const RULES = {
     better: 'lower',
     meaning: 'p50 of GET /v1/conversations / p50 of SELECT 1',
   },
+  next_p99_vs_roundtrip: {
+    bar: 20,
+    better: 'lower',
+    meaning: 'p99 of POST /v1/inboxes/{id}/next, fifty agents at once / p99 of SELECT 1, fifty connections at once',
+  },
   reply_p50_over_network_ms: {
     bar: null,
     better: 'lower',

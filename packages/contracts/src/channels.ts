@@ -10,7 +10,7 @@ import {
 import { z } from 'zod'
 import { attachmentView } from './attachments.ts'
 import { externalId, id, instantOut, name, pageQuery, safeText } from './common.ts'
-import { claimLease, routing } from './ownership.ts'
+import { claimLease, routingBody, routingView } from './ownership.ts'
 
 export const inboxBody = z.strictObject({ name, sla_policy_id: id.nullable().default(null) })
 export const inboxPatch = z.strictObject({
@@ -20,7 +20,7 @@ export const inboxPatch = z.strictObject({
   open_to_all: z.boolean().optional(),
   /** How much open time may pass without work before a claim goes back to the queue; null: it never does. */
   claim_lease_seconds: claimLease.optional(),
-  routing: routing.optional(),
+  routing: routingBody.optional(),
 })
 export const inboxView = z
   .object({
@@ -29,7 +29,7 @@ export const inboxView = z
     sla_policy_id: id.nullable(),
     open_to_all: z.boolean(),
     claim_lease_seconds: z.int().nullable(),
-    routing,
+    routing: routingView,
     created_at: instantOut,
   })
   .meta({ id: 'Inbox' })

@@ -6,19 +6,27 @@ const MAX_WORDS = 50
 const skill = safeText(100)
 
 /** How conversations of an inbox find an owner by themselves. */
-export const routing = z
-  .strictObject({
+export const routingBody = z.strictObject({
+  mode: z.enum(ROUTING_MODES),
+  match_skills: z.boolean().default(MANUAL.match_skills),
+  /** What everybody who is given something needs. */
+  required_skills: z.array(skill).max(MAX_WORDS).default(MANUAL.required_skills),
+  /** What a tag asks for besides: the skill by the tag's name. */
+  tag_skills: z
+    .record(name, skill)
+    .refine(skills => Object.keys(skills).length <= MAX_WORDS, `at most ${MAX_WORDS}`)
+    .default(MANUAL.tag_skills),
+  match_language: z.boolean().default(MANUAL.match_language),
+  returning_customer: z.boolean().default(MANUAL.returning_customer),
+})
+export const routingView = z
+  .object({
     mode: z.enum(ROUTING_MODES),
-    match_skills: z.boolean().default(MANUAL.match_skills),
-    /** What everybody who is given something needs. */
-    required_skills: z.array(skill).max(MAX_WORDS).default(MANUAL.required_skills),
-    /** What a tag asks for besides: the skill by the tag's name. */
-    tag_skills: z
-      .record(name, skill)
-      .refine(skills => Object.keys(skills).length <= MAX_WORDS, `at most ${MAX_WORDS}`)
-      .default(MANUAL.tag_skills),
-    match_language: z.boolean().default(MANUAL.match_language),
-    returning_customer: z.boolean().default(MANUAL.returning_customer),
+    match_skills: z.boolean(),
+    required_skills: z.array(z.string()),
+    tag_skills: z.record(z.string(), z.string()),
+    match_language: z.boolean(),
+    returning_customer: z.boolean(),
   })
   .meta({ id: 'Routing' })
 

@@ -1,4 +1,11 @@
-import { lockConversation, lockNext, lockWorksIn, type Trx } from '@parley/db'
+import {
+  type ConversationWithContact,
+  findConversation,
+  lockConversation,
+  lockNext,
+  lockWorksIn,
+  type Trx,
+} from '@parley/db'
 import { type Actor, DomainError, NotFound } from '@parley/domain'
 import { alreadyAssigned } from './assign-conversation.ts'
 import { keepClaim, leaseEnd } from './claim-lease.ts'
@@ -26,8 +33,8 @@ export async function claimConversation(trx: Trx, id: string, user_id: string, a
 
 /**
  * Takes the most urgent open conversation of an inbox that nobody owns. No two get the same one, and nobody gets none while
- * one waits. Returns its id; undefined when nothing waits.
- * @throws DomainError `validation_failed` for somebody who does not work in the inbox
+ * one waits. Undefined when nothing waits.
+ * @throws NotFound, or DomainError `validation_failed` for somebody who does not work in the inbox
  */
 export async function claimNext(
   trx: Trx,
@@ -35,7 +42,7 @@ export async function claimNext(
   user_id: string,
   actor: Actor,
   now: Date,
-): Promise<string | undefined> {
+): Promise<ConversationWithContact | undefined> {
   const [works, claim_expires_at, conversation] = await Promise.all([
     lockWorksIn(trx, user_id, inbox_id),
     leaseEnd(trx, inbox_id, now),
@@ -43,8 +50,12 @@ export async function claimNext(
   ])
   if (!works) throw notHere()
   if (!conversation) return undefined
-  await setOwner(trx, conversation, { to: user_id, reason: 'next', claim_expires_at }, actor, now)
-  return conversation.id
+  // What it is read for is the contact, which this does not change: so it need not wait for the change.
+  const [taken, found] = await Promise.all([
+    setOwner(trx, conversation, { to: user_id, reason: 'next', claim_expires_at }, actor, now),
+    findConversation(trx, conversation.id),
+  ])
+  return { ...taken, contact: found!.contact }
 }
 
 const notHere = () => new DomainError('validation_failed', 'This person does not work in this inbox.')

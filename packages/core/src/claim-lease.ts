@@ -1,5 +1,5 @@
-import { type Conversation, extendClaim, getInboxLease, type Trx } from '@parley/db'
-import { type Actor, CalendarError, dueAt } from '@parley/domain'
+import { type Conversation, extendClaim, findInboxLease, type Trx } from '@parley/db'
+import { type Actor, CalendarError, dueAt, NotFound } from '@parley/domain'
 import { compiledCalendar } from './sla-promise.ts'
 
 /** Work writes a lease anew once less than this share of it remains: not on every keystroke. */
@@ -8,9 +8,14 @@ const RENEW_BELOW = 0.75
 /** When a claim made or worked on now lapses, and the time before which an older end is worth moving. */
 type Lease = { until: Date; renew_before: Date }
 
-/** Undefined where claims do not lapse, also for want of opening hours in ten years. */
+/**
+ * Undefined where claims do not lapse, also for want of opening hours in ten years.
+ * @throws NotFound
+ */
 async function leaseIn(trx: Trx, inbox_id: string, now: Date): Promise<Lease | undefined> {
-  const { claim_lease_seconds, calendar_id, calendar_version, calendar } = await getInboxLease(trx, inbox_id)
+  const found = await findInboxLease(trx, inbox_id)
+  if (!found) throw new NotFound('inbox')
+  const { claim_lease_seconds, calendar_id, calendar_version, calendar } = found
   if (claim_lease_seconds === null) return undefined
   const after = (seconds: number) => {
     if (!calendar_id || !calendar_version) return new Date(now.getTime() + seconds * 1000)

@@ -22,7 +22,7 @@ export * from './queries/channel-outgoing.ts'
 export * from './queries/channels.ts'
 export {
   extendClaim,
-  getInboxLease,
+  findInboxLease,
   type InboxLease,
   listWorkspacesWithLapsedClaims,
   lockLapsedClaims,

@@ -53,6 +53,7 @@ const GOOD: Record<string, Json> = {
   [`PUT /v1/conversations/${conversation.id}/draft`]: { body: 'Hello' },
   [`PATCH /v1/conversations/${conversation.id}`]: { status: 'resolved' },
   [`PUT /v1/conversations/${conversation.id}/assignee`]: { assignee_id: null, from: null },
+  [`PUT /v1/conversations/${conversation.id}/team`]: { team_id: null, from: null },
   [`PUT /v1/conversations/${conversation.id}/read`]: { up_to: conversation.messages[0] },
   'POST /v1/tags': { name: 'Refund' },
   [`PATCH /v1/tags/${tag.id}`]: { color: '#3b6ea8' },

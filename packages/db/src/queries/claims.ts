@@ -10,7 +10,7 @@ export type InboxLease = {
   calendar: unknown
 }
 
-export async function getInboxLease(trx: Trx, inbox_id: string): Promise<InboxLease> {
+export async function findInboxLease(trx: Trx, inbox_id: string): Promise<InboxLease | undefined> {
   const { rows } = await sql<InboxLease>`
     select i.claim_lease_seconds, c.id as calendar_id, c.version as calendar_version, cv.definition as calendar
     from inboxes i
@@ -20,7 +20,7 @@ export async function getInboxLease(trx: Trx, inbox_id: string): Promise<InboxLe
     left join calendar_versions cv
       on cv.workspace_id = c.workspace_id and cv.calendar_id = c.id and cv.version = c.version
     where i.id = ${inbox_id}`.execute(trx)
-  return rows[0]!
+  return rows[0]
 }
 
 /** Lets a claim last longer, if it is still that person's. The version stays: nothing changed that anybody works on. */

@@ -109,8 +109,7 @@ export const ownershipRoutes: Routes = async (app, { ctx, cursors }) => {
       }
       await applyEffect(ctx, request, reply, options, async trx => {
         await refuseUnseen(trx, request.credential, 'inbox', request.params.id)
-        const id = await claimNext(trx, request.params.id, user_id, request.actor, now())
-        return id === undefined ? undefined : getConversation(trx, id)
+        return claimNext(trx, request.params.id, user_id, request.actor, now())
       })
       return reply
     },
