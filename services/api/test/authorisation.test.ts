@@ -115,6 +115,13 @@ const BODY_IDS: Record<string, string> = {
     ]),
   ),
   'POST /v1/views /team_id': 'team',
+  'POST /v1/conversations/{id}/notes /mentions/user_ids/0': 'user',
+  'POST /v1/conversations/{id}/notes /mentions/team_ids/0': 'team',
+  'POST /v1/me/notifications/read /ids/0': 'notification',
+  'POST /v1/me/notifications/read /up_to': 'notification',
+  'POST /v1/tasks /conversation_id': 'conversation',
+  'POST /v1/tasks /assignee_id': 'user',
+  'PATCH /v1/tasks/{id} /assignee_id': 'user',
   'POST /v1/contacts/{id}/merge /from_id': 'contact',
   'POST /v1/contacts/{id}/unmerge /merge_id': 'message',
   'POST /v1/channels/{id}/parked/retry /ids/0': 'parked',
@@ -145,6 +152,7 @@ const withId = (body: Json, pointer: string, id: string): Json => {
   const filled = { ...body, [field!]: value }
   // One selects either by ids or from a place on.
   if (field === 'ids') delete filled.all
+  if (field === 'up_to') delete filled.ids
   if (field === 'in_reply_to' && 'conversation_id' in filled) filled.conversation_id = own.conversation
   return filled
 }
@@ -167,7 +175,7 @@ t.test('an id of another workspace in a body is answered like one that is nowher
       route.path,
       namedBy(route.path).map(name => own[name]!),
     )
-    const body = bodyFor(route, { inbox: ours.inbox_id, calendar: own.calendar })
+    const body = bodyFor(route, { inbox: ours.inbox_id, calendar: own.calendar, conversation: own.conversation })
     const missing = await call(route, path, withId(body, pointer, nowhere))
     const theirs = await call(route, path, withId(body, pointer, foreign[thing]!))
     t.equal(told(theirs, foreign[thing]!), told(missing, nowhere), what)
@@ -232,10 +240,10 @@ t.test('a cursor of another workspace is no cursor here', async t => {
 })
 
 /** What belongs to an inbox, and so is kept from those who do not see it. What belongs to none is everybody's. */
-const OF_INBOXES = ['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply']
+const OF_INBOXES = ['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply', 'task']
 const OF_THE_WORKSPACE = [
   ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view'],
-  ...['contact', 'contact erasure', 'contact export'],
+  ...['contact', 'contact erasure', 'contact export', 'notification'],
 ]
 
 t.test('what lies in an inbox that somebody does not see is nowhere for them', async t => {

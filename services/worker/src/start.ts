@@ -14,6 +14,7 @@ import { ingest, ingestAfterwards } from './processors/ingest.ts'
 import { poll } from './processors/poll.ts'
 import { send } from './processors/send.ts'
 import { slaTick } from './processors/sla.ts'
+import { tellOfDueTasks } from './processors/tasks.ts'
 
 const HOUR_MS = 3_600_000
 /** What no wake-up told of waits so long. */
@@ -47,6 +48,7 @@ export function startWorker(
     { queue: 'feed', name: 'feed-sweep', everyMs: FEED_SWEEP_MS, run: () => feeds.sweep() },
     { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
     { queue: 'housekeeping', name: 'wake-up', everyMs: 1_000, run: wakeUp(ctx) },
+    { queue: 'housekeeping', name: 'tasks', everyMs: 1_000, run: tellOfDueTasks(ctx) },
     { queue: 'housekeeping', name: 'counts', everyMs: 10_000, run: addUpCounts(ctx) },
     { queue: 'housekeeping', name: 'erasures', everyMs: 2_000, run: eraseContacts(ctx) },
     { queue: 'housekeeping', name: 'exports', everyMs: 2_000, run: exportContacts(ctx) },

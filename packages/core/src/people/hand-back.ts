@@ -9,6 +9,7 @@ import {
   type Trx,
 } from '@parley/db'
 import { type Actor, SYSTEM } from '@parley/domain'
+import { giveUpTasks } from '../tasks.ts'
 
 /** Why somebody lost what they had: they are away, gone, no longer see it, or any of that when a customer wrote again. */
 type HandBackReason = 'out_of_office' | 'disabled' | 'not_visible' | 'owner_absent'
@@ -72,7 +73,7 @@ async function takeBack(
   }))
 }
 
-/** Gives back what its owners cannot see any more, of one person or in one inbox. */
+/** Gives back what its owners cannot see any more, of one person or in one inbox; their tasks there are nobody's then. */
 export async function handBackUnseen(
   trx: Trx,
   of: { user_id: string } | { inbox_id: string },
@@ -80,4 +81,5 @@ export async function handBackUnseen(
   now: Date,
 ): Promise<void> {
   await handBack(trx, { ...of, statuses: ['open', 'pending', 'snoozed'], lost: true }, 'not_visible', actor, now)
+  await giveUpTasks(trx, of, actor, now)
 }
