@@ -45,7 +45,10 @@ export async function changeTask(
   actor: Actor,
   now: Date,
 ): Promise<Task> {
-  const task = await findTask(trx, id, inbox_ids, true)
+  const seen = await findTask(trx, id, inbox_ids)
+  // Before the task's own lock: who shuts somebody out locks the person first, and then looks for their tasks.
+  if (seen && change.assignee_id) await refuseAssignee(trx, seen.conversation_id, change.assignee_id)
+  const task = seen && (await findTask(trx, id, inbox_ids, true))
   if (!task) throw new NotFound('task')
   if (task.version !== expected_version) {
     throw new DomainError('version_mismatch', 'The task has changed since you read it.')
@@ -55,7 +58,6 @@ export async function changeTask(
   )
   if (given.length === 0) return task
   const changed = Object.fromEntries(given) as TaskChange
-  if (changed.assignee_id) await refuseAssignee(trx, task.conversation_id, changed.assignee_id)
   const [state, due_at] = [changed.state ?? task.state, changed.due_at ?? task.due_at]
   const tell = changed.due_at || changed.state === 'open' ? due_at : task.tell_due_at
   const updated = await updateTask(trx, id, {
