@@ -29,6 +29,8 @@ const single = {
   assignee_id: z.union([nobody, z.literal('me'), id]).optional(),
   team_id: z.union([nobody, id]).optional(),
   sla: z.enum(['breached', 'at_risk', 'ok']).optional(),
+  watching: z.literal('me').optional(),
+  mentioned: z.literal('me').optional(),
 }
 
 const many = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(MAX_CHOICES).optional()

@@ -117,6 +117,10 @@ export const messageView = z
     part_of: id.nullable().meta({ description: 'Of a long reply in several posts: the first of them.' }),
     part_number: z.int().nullable().meta({ description: 'Which of these posts it is; 1 is the first.' }),
     attachments: z.array(attachmentView),
+    mentions: z
+      .array(z.object({ user_id: id, team_id: id.nullable() }))
+      .optional()
+      .meta({ description: 'Of a note: who is mentioned in it, and by which team; null: by name.' }),
   })
   .meta({ id: 'Message' })
 
@@ -133,7 +137,18 @@ export const listedConversation = conversationView
   })
   .meta({ id: 'ListedConversation' })
 
-export const noteBody = z.strictObject({ body: safeText(MAX_OWN_TEXT_BYTES) })
+const MAX_MENTIONS = 50
+
+export const noteBody = z.strictObject({
+  body: safeText(MAX_OWN_TEXT_BYTES),
+  /** Who is to be told of it: people who work in the inbox, and teams, of whom those are told who do. */
+  mentions: z
+    .strictObject({
+      user_ids: z.array(id).max(MAX_MENTIONS).default([]),
+      team_ids: z.array(id).max(MAX_MENTIONS).default([]),
+    })
+    .optional(),
+})
 
 export const replyBody = z.strictObject({
   body: safeText(MAX_OWN_TEXT_BYTES),

@@ -111,6 +111,15 @@ export const EVENT_TYPES = [
   'rule.deleted',
   'rule.applied',
   'rule.loop_stopped',
+  'conversation.watched',
+  'conversation.unwatched',
+  'task.created',
+  'task.updated',
+  'task.done',
+  'task.due',
+  'task.deleted',
+  'notification.created',
+  'notification.read',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 
@@ -130,6 +139,9 @@ export const ADMIN_EVENT_TYPES = [
   'invitation.accepted',
   'password_reset.created',
 ] as const satisfies EventType[]
+
+/** What concerns one person, `data.user_id`, and is told to nobody else: not to administrators, nor to keys that act as nobody. */
+export const PERSONAL_EVENT_TYPES = ['notification.created', 'notification.read'] as const satisfies EventType[]
 
 /** What belongs to no inbox and concerns everybody. Any other event that belongs to no inbox is for those who see all. */
 export const WORKSPACE_EVENT_TYPES = [

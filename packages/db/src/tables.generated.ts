@@ -325,6 +325,14 @@ export interface ConversationTags {
   workspace_id: Generated<string>;
 }
 
+export interface ConversationWatchers {
+  conversation_id: string;
+  reason: string;
+  user_id: string;
+  watched_at: Timestamp;
+  workspace_id: Generated<string>;
+}
+
 export interface Drafts {
   attachment_ids: Generated<string[]>;
   body: string;
@@ -578,6 +586,30 @@ export interface MessageVersions {
   workspace_id: Generated<string>;
 }
 
+export interface NoteMentions {
+  conversation_id: string;
+  mentioned_at: Timestamp;
+  message_id: string;
+  team_id: string | null;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
+export interface Notifications {
+  actor_id: string | null;
+  actor_type: string;
+  at: Timestamp;
+  conversation_id: string;
+  event_id: string;
+  id: string;
+  kind: string;
+  message_id: string | null;
+  read_at: Timestamp | null;
+  task_id: string | null;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
 export interface PasswordResets {
   created_at: Timestamp;
   expires_at: Timestamp;
@@ -759,6 +791,24 @@ export interface Tags {
   workspace_id: Generated<string>;
 }
 
+export interface Tasks {
+  assignee_id: string | null;
+  conversation_id: string;
+  created_at: Timestamp;
+  created_by_id: string;
+  created_by_type: string;
+  done_at: Timestamp | null;
+  due_at: Timestamp;
+  id: string;
+  note: string | null;
+  state: Generated<string>;
+  tell_due_at: Timestamp | null;
+  title: string;
+  updated_at: Timestamp;
+  version: Generated<number>;
+  workspace_id: Generated<string>;
+}
+
 export interface TeamMembers {
   added_at: Timestamp;
   team_id: string;
@@ -853,6 +903,7 @@ export interface DB {
   conversation_counts: ConversationCounts;
   conversation_reads: ConversationReads;
   conversation_tags: ConversationTags;
+  conversation_watchers: ConversationWatchers;
   conversations: Conversations;
   drafts: Drafts;
   erased_ids: ErasedIds;
@@ -874,6 +925,8 @@ export interface DB {
   message_tombstones: MessageTombstones;
   message_versions: MessageVersions;
   messages: Messages;
+  note_mentions: NoteMentions;
+  notifications: Notifications;
   password_resets: PasswordResets;
   recovery_codes: RecoveryCodes;
   reply_tokens: ReplyTokens;
@@ -889,6 +942,7 @@ export interface DB {
   sla_policies: SlaPolicies;
   sla_policy_versions: SlaPolicyVersions;
   tags: Tags;
+  tasks: Tasks;
   team_members: TeamMembers;
   teams: Teams;
   users: Users;

@@ -39,6 +39,7 @@ import { inboxRoutes } from './routes/inboxes.ts'
 import { invitationRoutes } from './routes/invitations.ts'
 import { macroRoutes } from './routes/macros.ts'
 import { messageActionRoutes } from './routes/message-actions.ts'
+import { notificationRoutes } from './routes/notifications.ts'
 import { operationRoutes } from './routes/operation.ts'
 import { ownershipRoutes } from './routes/ownership.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
@@ -51,8 +52,10 @@ import { secondFactorRoutes } from './routes/second-factor.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { slaRoutes } from './routes/sla.ts'
 import { tagRoutes } from './routes/tags.ts'
+import { taskRoutes } from './routes/tasks.ts'
 import { teamRoutes } from './routes/teams.ts'
 import { viewRoutes } from './routes/views.ts'
+import { watcherRoutes } from './routes/watchers.ts'
 import { SESSION_COOKIE } from './session-cookie.ts'
 
 /** The whole API, not yet listening. Closing it closes nothing of `ctx`. */
@@ -127,6 +130,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     ],
     ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes, contactExportRoutes],
     ...[feedRoutes, searchRoutes],
+    ...[watcherRoutes, notificationRoutes, taskRoutes],
   ]
   for (const routes of versioned) {
     await app.register(routes, { ...options, prefix: '/v1' })

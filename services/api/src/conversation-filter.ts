@@ -52,6 +52,8 @@ export async function filterFor(
     sla: sla && { state: sla, now, risk_ms: AT_RISK_MS },
     unread_by: written.unread ? me() : undefined,
     updated_after,
+    watched_by: written.watching && me(),
+    mentioned: written.mentioned && me(),
   }
 }
 

@@ -4,6 +4,7 @@ import {
   type Database,
   type EventPosition,
   type EventRow,
+  keepOwn,
   keepVisible,
   listEventsAfter,
   seesEverything,
@@ -70,7 +71,7 @@ export function createEventStreams(
       const reader = await stream.authorise()
       if (!reader) return void stream.response.end()
       const seen = seesEverything(reader)
-        ? rows
+        ? keepOwn(reader, rows)
         : await db.inWorkspace(workspace_id, trx => keepVisible(trx, reader, rows))
       for (const row of seen) stream.response.write(frame(row))
       stream.position = { ...stream.position, xact: last.xact, seq: last.seq }

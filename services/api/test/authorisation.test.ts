@@ -143,6 +143,13 @@ const BODY_IDS: Record<string, string> = {
   ),
   'POST /v1/rules/simulate /rule_id': 'rule',
   'POST /v1/conversations/{id}/macros/{macro_id}/run /seen_up_to': 'message',
+  'POST /v1/conversations/{id}/notes /mentions/user_ids/0': 'user',
+  'POST /v1/conversations/{id}/notes /mentions/team_ids/0': 'team',
+  'POST /v1/me/notifications/read /ids/0': 'notification',
+  'POST /v1/me/notifications/read /up_to': 'notification',
+  'POST /v1/tasks /conversation_id': 'conversation',
+  'POST /v1/tasks /assignee_id': 'user',
+  'PATCH /v1/tasks/{id} /assignee_id': 'user',
   'POST /v1/contacts/{id}/merge /from_id': 'contact',
   'POST /v1/contacts/{id}/unmerge /merge_id': 'message',
   'POST /v1/channels/{id}/parked/retry /ids/0': 'parked',
@@ -185,6 +192,7 @@ const withId = (body: Json, pointer: string, id: string): Json => {
   const filled = { ...body, [field!]: value }
   // One selects either by ids or from a place on.
   if (field === 'ids') delete filled.all
+  if (field === 'up_to') delete filled.ids
   if (field === 'in_reply_to' && 'conversation_id' in filled) filled.conversation_id = own.conversation
   return filled
 }
@@ -207,7 +215,7 @@ t.test('an id of another workspace in a body is answered like one that is nowher
       route.path,
       namedBy(route.path).map(name => own[name]!),
     )
-    const body = bodyFor(route, { inbox: ours.inbox_id, calendar: own.calendar })
+    const body = bodyFor(route, { inbox: ours.inbox_id, calendar: own.calendar, conversation: own.conversation })
     const missing = await call(route, path, withId(body, pointer, nowhere))
     const theirs = await call(route, path, withId(body, pointer, foreign[thing]!))
     t.equal(told(theirs, foreign[thing]!), told(missing, nowhere), what)
@@ -276,6 +284,10 @@ const OF_INBOXES = ['inbox', 'channel', 'conversation', 'message', 'parked', 'at
 const OF_THE_WORKSPACE = [
   ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro'],
   ...['contact', 'contact erasure', 'contact export'],
+const OF_INBOXES = ['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply', 'task']
+const OF_THE_WORKSPACE = [
+  ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view'],
+  ...['contact', 'contact erasure', 'contact export', 'notification'],
 ]
 
 t.test('what lies in an inbox that somebody does not see is nowhere for them', async t => {

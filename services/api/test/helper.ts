@@ -15,6 +15,7 @@ import {
   insertConversations,
   insertInbox,
   insertMessage,
+  insertNotifications,
   insertSession,
   insertUser,
   insertWorkspace,
@@ -280,6 +281,16 @@ export async function addParked(
     await parkInboundEvent(trx, entry!, 'The payload has no author.')
   })
   return entry!.id
+}
+
+/** Something that the person of the tenant's key was told about a conversation. Returns its id. */
+export async function addNotification(api: TestApi, tenant: Tenant, conversation_id: string): Promise<string> {
+  const me = await api.call('GET', '/v1/me', undefined, { authorization: `Bearer ${tenant.key}` })
+  const at = api.clock.now
+  const what = { event_id: randomUUID(), kind: 'resolved' as const, conversation_id, message_id: null, task_id: null }
+  const row = { id: newId(at), user_id: me.body.user.id, ...what, actor_type: 'system', actor_id: null, at }
+  const [told] = await api.db.inWorkspace(tenant.workspace_id, trx => insertNotifications(trx, [row]))
+  return told!.id
 }
 
 let lastNumber = 0

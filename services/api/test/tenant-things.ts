@@ -3,6 +3,7 @@ import {
   addChannel,
   addConversation,
   addKey,
+  addNotification,
   addParked,
   addSession,
   type Json,
@@ -13,13 +14,17 @@ import {
 /** One of everything that has an id, by the name of what it is. */
 export type Things = Record<string, string>
 
+/** What has no name of its own. */
+const UNNAMED = ['/v1/invitations', '/v1/tasks']
+const TASK = { title: 'Call them', due_at: '2027-01-07T09:00:00Z' }
+
 /** Makes one of everything in a workspace; what belongs to an inbox, in the tenant's. */
 export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
   const headers = { authorization: `Bearer ${tenant.key}` }
   let names = 0
   const make = async (path: string, body: Json) => {
     names += 1
-    const named = path === '/v1/invitations' ? body : { ...body, name: `Thing ${names} ${Math.random()}` }
+    const named = UNNAMED.includes(path) ? body : { ...body, name: `Thing ${names} ${Math.random()}` }
     const made = await api.call('POST', path, named, headers)
     if (made.status !== 201) throw new Error(`${path}: ${made.text}`)
     return made.body.id as string
@@ -49,6 +54,8 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
     contact: conversation.contact_id,
     'contact export': await post(`/v1/contacts/${conversation.contact_id}/export`),
     'contact erasure': await post(`/v1/contacts/${person.contact_id}/erase`),
+    notification: await addNotification(api, tenant, conversation.id),
+    task: await make('/v1/tasks', { ...TASK, conversation_id: conversation.id }),
     view: await make('/v1/views', { scope: 'workspace', filter: {} }),
     macro: await make('/v1/macros', {
       scope: 'workspace',
@@ -85,6 +92,7 @@ const COLLECTIONS: Record<string, string> = {
   contact_exports: 'contact export',
   invitations: 'invitation',
   feeds: 'message',
+  tasks: 'task',
 }
 /** What another id of a path names, by its own name. */
 const PARAMETERS: Record<string, string> = {

@@ -15,6 +15,7 @@ import { poll } from './processors/poll.ts'
 import { routeWaiting } from './processors/routing.ts'
 import { send } from './processors/send.ts'
 import { slaTick } from './processors/sla.ts'
+import { tellOfDueTasks } from './processors/tasks.ts'
 
 const HOUR_MS = 3_600_000
 /** What no wake-up told of waits so long. */
@@ -50,6 +51,7 @@ export function startWorker(
     { queue: 'housekeeping', name: 'wake-up', everyMs: 1_000, run: wakeUp(ctx) },
     { queue: 'housekeeping', name: 'claims', everyMs: 1_000, run: endClaims(ctx) },
     { queue: 'housekeeping', name: 'routing', everyMs: 1_000, run: routeWaiting(ctx) },
+    { queue: 'housekeeping', name: 'tasks', everyMs: 1_000, run: tellOfDueTasks(ctx) },
     { queue: 'housekeeping', name: 'counts', everyMs: 10_000, run: addUpCounts(ctx) },
     { queue: 'housekeeping', name: 'erasures', everyMs: 2_000, run: eraseContacts(ctx) },
     { queue: 'housekeeping', name: 'exports', everyMs: 2_000, run: exportContacts(ctx) },

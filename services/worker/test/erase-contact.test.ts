@@ -11,6 +11,7 @@ import {
   changeContact,
   createCalendar,
   createPolicy,
+  createTask,
   finishSendAttempt,
   keepBlob,
   ledgerEntries,
@@ -154,6 +155,8 @@ async function knowThem(t: Test) {
     await changeContact(trx, contact_id, change, 1, actor, clock.now)
     await addContactNote(trx, contact_id, 'Has a canary.', { ...actor, role: 'agent' }, clock.now)
     await addNote(trx, { conversation_id: conversation.id, author: actor, body: 'Ask Canary Quill.' }, clock.now)
+    const task = { title: 'Call Canary Quill', note: 'Canary Quill, again.', due_at: at('18:00:00'), assignee_id: null }
+    await createTask(trx, { conversation_id: conversation.id, ...task }, actor, clock.now)
     await insertConversationAddresses(trx, [{ conversation_id: conversation.id, address: CANARY.external_id }])
     const text = { body: 'Dear canary', visibility: null, in_reply_to: null, attachment_ids: [] }
     await saveDraft(trx, conversation.id, text as never, undefined, actor, clock.now)
@@ -262,6 +265,7 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
     ...['message_versions.body', 'message_tombstones.external_id', 'attachments.filename', 'a file'],
     ...['conversations.subject', 'conversations.thread_key', 'drafts.body', 'send_attempts.prepared', 'events.data'],
     ...['conversation_addresses.address', 'message_actions.body', 'message_actions.state_reason'],
+    ...['tasks.title', 'tasks.note'],
     ...['inbound_events.dedup_key', 'inbound_events.parked_payload', 'inbound_payloads.payload'],
   ])
     t.ok(before.found.includes(place), `${place} has it before`)
@@ -281,7 +285,7 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
   has(t, receipt, { state: 'done', looking_for: null, finished_at: at('10:00:00') })
   has(t, receipt.counts, {
     ...{ contacts: 1, identities: 1, notes: 1, messages: 2, versions: 1, attachments: 1, files: 2, drafts: 1 },
-    ...{ conversations: 1, attempts: 1, our_texts: 2, replies_cancelled: 1, answers: 1, ledger_events: 7 },
+    ...{ conversations: 1, attempts: 1, our_texts: 3, replies_cancelled: 1, answers: 1, ledger_events: 7 },
   })
   const texts = (await known.messages()).map(({ body, direction }) => `${direction}: ${body}`).sort()
   t.same(texts, [

@@ -252,6 +252,20 @@ t.test('a session is forgotten a month after its end', async t => {
   )
 })
 
+t.test('what somebody was told is forgotten after ninety days', async t => {
+  const { run, ctx } = await setUp(t)
+  await run(async trx => {
+    const user = await insertUser(trx, { id: randomUUID(), name: 'Ana', role: 'agent', created_at: NOW })
+    for (const days of [91, 89]) {
+      const what = { kind: 'resolved', event_id: randomUUID(), conversation_id: randomUUID(), actor_type: 'system' }
+      const row = { id: randomUUID(), user_id: user.id, ...what, at: daysAgo(days) }
+      await trx.insertInto('notifications').values(row).execute()
+    }
+  })
+  await cleanUp(ctx)()
+  t.same(await run(trx => trx.selectFrom('notifications').select('at').execute()), [{ at: daysAgo(89) }])
+})
+
 t.test('an answer stored for an idempotency key is forgotten after a week', async t => {
   const s = await setUp(t)
   const answer = {

@@ -9,6 +9,7 @@ import {
   listOurTexts,
   lockConversationsOf,
   redactActions,
+  redactTasks,
   type Trx,
   updateConversation,
   updateOurText,
@@ -22,7 +23,7 @@ const TEXTS = 500
 
 /**
  * Erases what the conversations they were part of tell of them: subject, draft, addresses, what was prepared to be sent,
- * what mails repeat. Our own words stay, without their names in it.
+ * what mails repeat. Our own words stay, without their names in it: replies, notes and tasks.
  */
 export const eraseConversations: StepWork = async (trx, task) => {
   const after = (task.erasure.position as { id: string } | null)?.id ?? FIRST_ID
@@ -36,6 +37,7 @@ export const eraseConversations: StepWork = async (trx, task) => {
     const redact = task.traces.removedFrom
     counts.attempts += await blankAttempts(trx, id, redact)
     await redactActions(trx, id, redact)
+    counts.our_texts += await redactTasks(trx, id, redact)
     await deleteAddresses(trx, id, (task.erasure.looking_for as Wanted).ids)
     await eraseHead(trx, conversation, task)
   }

@@ -10,6 +10,7 @@ import {
   updateUser,
 } from '@parley/db'
 import { type Actor, DomainError, NotFound, type Role, type UserStatus } from '@parley/domain'
+import { giveUpTasks } from '../tasks.ts'
 import { handBack, handBackUnseen } from './hand-back.ts'
 
 export type UserChange = {
@@ -73,4 +74,5 @@ async function shutOut(trx: Trx, user_id: string, actor: Actor, now: Date): Prom
   await closePasswordResets(trx, user_id, now)
   const statuses = ['open' as const, 'pending' as const, 'snoozed' as const]
   await handBack(trx, { user_id, statuses }, 'disabled', actor, now)
+  await giveUpTasks(trx, { user_id }, actor, now)
 }

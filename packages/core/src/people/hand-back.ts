@@ -10,6 +10,7 @@ import {
   type Trx,
 } from '@parley/db'
 import { type Actor, SYSTEM } from '@parley/domain'
+import { giveUpTasks } from '../tasks.ts'
 
 /**
  * Why somebody lost what they had: they are away, gone, no longer see it, or any of that when a customer wrote again; or
@@ -90,7 +91,7 @@ export async function leave(
   }))
 }
 
-/** Gives back what its owners cannot see any more, of one person or in one inbox. */
+/** Gives back what its owners cannot see any more, of one person or in one inbox; their tasks there are nobody's then. */
 export async function handBackUnseen(
   trx: Trx,
   of: { user_id: string } | { inbox_id: string },
@@ -98,4 +99,5 @@ export async function handBackUnseen(
   now: Date,
 ): Promise<void> {
   await handBack(trx, { ...of, statuses: ['open', 'pending', 'snoozed'], lost: true }, 'not_visible', actor, now)
+  await giveUpTasks(trx, of, actor, now)
 }

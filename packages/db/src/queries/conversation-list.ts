@@ -27,6 +27,10 @@ export type ConversationFilter = {
   /** Something was said that this person has not read. */
   unread_by?: string | undefined
   updated_after?: Date | undefined
+  /** This person watches it. */
+  watched_by?: string | undefined
+  /** A note in it mentions this person. */
+  mentioned?: string | undefined
 }
 
 /** What the last row of the page before is sorted by; `due_at` and `waiting_since` null where there is none. */
@@ -77,7 +81,7 @@ export async function listConversations(
 
 /** The first `limit` of every probe: the page is among them. */
 function probesOf(
-  { status, inbox_ids, assignee_id }: ConversationFilter,
+  { status, inbox_ids, assignee_id, watched_by, mentioned }: ConversationFilter,
   sort: ConversationSort,
   conditions: RawBuilder<unknown>[],
   order: RawBuilder<unknown>,
@@ -89,6 +93,11 @@ function probesOf(
     return sql`(select c.* from conversations c ${clause} order by ${order} limit ${limit}) c`
   }
   const of = inbox_ids ? sql`c.inbox_id = any(${inbox_ids}::uuid[])` : undefined
+  if (watched_by || mentioned) {
+    // From the few that are this person's own, and not from all that there are.
+    const is = status ? [sql`c.status = any(${status}::text[])`] : []
+    return sql`from ${probe([...is, ...(of ? [of] : [])])}`
+  }
   const byTime = sort === 'newest' || sort === 'oldest'
   // A whole workspace by time, and what one person owns, have an index of their own.
   if (byTime && !status && !inbox_ids && !assignee_id) return sql`from ${probe([])}`
@@ -133,6 +142,13 @@ export function conditionsOf(filter: ConversationFilter, sort?: ConversationSort
   if (unread_by) {
     conditions.push(sql`not exists (select from conversation_reads r
       where r.user_id = ${unread_by} and r.conversation_id = c.id and r.read_at >= c.last_message_at)`)
+  }
+  if (filter.watched_by) {
+    conditions.push(sql`c.id in (select w.conversation_id from conversation_watchers w
+      where w.user_id = ${filter.watched_by})`)
+  }
+  if (filter.mentioned) {
+    conditions.push(sql`c.id in (select n.conversation_id from note_mentions n where n.user_id = ${filter.mentioned})`)
   }
   if (sla) conditions.push(slaCondition(sla))
   return conditions

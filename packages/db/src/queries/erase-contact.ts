@@ -269,6 +269,29 @@ export async function redactActions(
   }
 }
 
+/** Gives the tasks of a conversation other texts. Returns how many changed. */
+export async function redactTasks(
+  trx: Trx,
+  conversation_id: string,
+  redact: (text: string) => string,
+): Promise<number> {
+  const tasks = await trx
+    .selectFrom('tasks')
+    .select(['id', 'title', 'note'])
+    .where('conversation_id', '=', conversation_id)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+  let changed = 0
+  for (const { id, title, note } of tasks) {
+    const redacted = { title: redact(title), note: note && redact(note) }
+    if (redacted.title === title && redacted.note === note) continue
+    await trx.updateTable('tasks').set(redacted).where('id', '=', id).execute()
+    changed += 1
+  }
+  return changed
+}
+
 /** Empties the draft of a conversation. Returns whether there was one. */
 export async function emptyDraft(trx: Trx, conversation_id: string): Promise<boolean> {
   const { numAffectedRows } = await sql`

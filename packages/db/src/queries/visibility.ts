@@ -1,4 +1,4 @@
-import { ADMIN_EVENT_TYPES, type EventType, WORKSPACE_EVENT_TYPES } from '@parley/contracts'
+import { ADMIN_EVENT_TYPES, type EventType, PERSONAL_EVENT_TYPES, WORKSPACE_EVENT_TYPES } from '@parley/contracts'
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
 import type { Credential } from './credentials.ts'
@@ -80,20 +80,30 @@ export const mayWork = (
 
 const forAdmins = new Set<string>(ADMIN_EVENT_TYPES)
 const forEverybody = new Set<string>(WORKSPACE_EVENT_TYPES)
+const forOne = new Set<string>(PERSONAL_EVENT_TYPES)
+
+/** Of these events those that are not another person's own. */
+export function keepOwn({ user_id }: Pick<Credential, 'user_id'>, events: EventRow[]): EventRow[] {
+  return events.filter(event => !forOne.has(event.type) || isOwn(user_id, event))
+}
+
+const isOwn = (user_id: string | null, { data }: EventRow) =>
+  user_id !== null && (data as { user_id?: unknown }).user_id === user_id
 
 type Anchored = { channel_id?: unknown; inbox_id?: unknown; saved_reply_id?: unknown }
 
 /**
  * Of these events those that the caller may see, in their order: of conversations, channels, inboxes and saved replies that
- * it sees. What concerns who gets in is for administrators. An event that belongs to nothing is left out unless it is of a
+ * it sees. What concerns who gets in is for administrators, and what one person is told for that person. An event that belongs to nothing is left out unless it is of a
  * type that concerns the whole workspace.
  */
 export async function keepVisible(
   trx: Trx,
-  caller: Pick<Credential, 'inbox_ids' | 'role'>,
+  caller: Pick<Credential, 'inbox_ids' | 'role' | 'user_id'>,
   events: EventRow[],
 ): Promise<EventRow[]> {
-  const allowed = caller.role === 'admin' ? events : events.filter(event => !forAdmins.has(event.type))
+  const own = keepOwn(caller, events)
+  const allowed = caller.role === 'admin' ? own : own.filter(event => !forAdmins.has(event.type))
   if (caller.inbox_ids === null) return allowed
   const anchors = new Map(allowed.map(event => [event, anchorOf(event)]))
   const ids = [...new Set([...anchors.values()].filter(id => id !== undefined))]
@@ -105,6 +115,8 @@ export async function keepVisible(
   const seen = new Set([...rows.map(row => row.id), ...caller.inbox_ids])
   return allowed.filter(event => {
     const anchor = anchors.get(event)
+    // Its conversation may be out of sight by now; that somebody was told, and of which, is their own all the same.
+    if (forOne.has(event.type)) return true
     return anchor === undefined ? forEverybody.has(event.type as EventType) : seen.has(anchor)
   })
 }

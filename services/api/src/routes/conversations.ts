@@ -38,6 +38,7 @@ import { applyEffect, etagOf, expectedVersion } from '../plugins/effects.ts'
 import { refuseUnseen } from '../refuse-unseen.ts'
 import { searchPage } from '../search-page.ts'
 import { withAttachments } from '../with-attachments.ts'
+import { withMentions } from '../with-mentions.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 const byThreadOrder = z.object({
@@ -145,7 +146,7 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
           of: ({ occurred_at, thread_position }: MessagePosition) => ({ occurred_at, thread_position }),
         }
         const found = await page(cursors, request, position, next => listMessages(trx, request.params.id, next))
-        const data = await withAttachments(trx, found.data)
+        const data = await withMentions(trx, await withAttachments(trx, found.data))
         return { ...found, data } as z.output<ReturnType<typeof pageOf<typeof messageView>>>
       }),
   )
@@ -251,14 +252,14 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
       config: { access: 'agent' },
       schema: {
         tags: ['Conversations'],
-        summary: 'Add a note that only the team sees',
+        summary: 'Add a note that only the team sees, and tell whom it mentions',
         params: idParams,
         body: noteBody,
         response: { 201: messageView },
       },
     },
     async (request, reply) => {
-      const note = { conversation_id: request.params.id, author: request.actor, body: request.body.body }
+      const note = { conversation_id: request.params.id, author: request.actor, ...request.body }
       await applyEffect(ctx, request, reply, { status: 201 }, async trx => {
         await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
         return { ...(await addNote(trx, note, now())), attachments: [] }

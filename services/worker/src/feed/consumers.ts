@@ -1,5 +1,5 @@
 import type { EventType } from '@parley/contracts'
-import { applyRules, indexEvents, routeConversations } from '@parley/core'
+import { applyRules, indexEvents, notifyPeople, routeConversations } from '@parley/core'
 import type { FeedConsumer } from './consumer.ts'
 
 /** After these somebody may be given something: a conversation waits, or a person has room. */
@@ -31,6 +31,16 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     pace: 'at_once',
     handle: async (trx, events, now) => {
       if (events.some(({ type }) => ROUTES.has(type))) await routeConversations(trx, now)
+      return undefined
+    },
+  },
+  {
+    name: 'notifications',
+    from: 'now',
+    batch: 200,
+    pace: 'at_once',
+    handle: async (trx, events, now) => {
+      await notifyPeople(trx, events, now)
       return undefined
     },
   },

@@ -6,6 +6,7 @@ import {
   deleteClosedEvents,
   deleteDuplicateCounts,
   deleteEndedSessions,
+  deleteOldNotifications,
   deleteStoredAnswers,
   deleteUnusedAttachments,
   dropPayloadPartitions,
@@ -32,6 +33,7 @@ const KEEP_ANSWERS_MS = 7 * DAY_MS
 const KEEP_UPLOADS_MS = 7 * DAY_MS
 /** For whoever asks afterwards what a session in the log was. */
 const KEEP_SESSIONS_MS = 30 * DAY_MS
+const KEEP_NOTIFICATIONS_MS = 90 * DAY_MS
 /** Today and a week ahead: as long may housekeeping stand still before payloads land in the default partition. */
 const PARTITION_DAYS = 8
 /** In one transaction, so that none is long. */
@@ -67,7 +69,7 @@ export function sweep(ctx: WorkerContext) {
 
 /**
  * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for
- * idempotency keys, exports, uploads that no reply took, sessions that are over, and what the
+ * idempotency keys, exports, uploads that no reply took, sessions that are over, what people were told, and what the
  * ledger holds of events that were closed long ago. Several workers at it share the work.
  */
 export function cleanUp(ctx: WorkerContext) {
@@ -75,6 +77,7 @@ export function cleanUp(ctx: WorkerContext) {
     const answersBefore = new Date(ctx.now().getTime() - KEEP_ANSWERS_MS)
     const uploadsBefore = new Date(ctx.now().getTime() - KEEP_UPLOADS_MS)
     const sessionsBefore = new Date(ctx.now().getTime() - KEEP_SESSIONS_MS)
+    const notificationsBefore = new Date(ctx.now().getTime() - KEEP_NOTIFICATIONS_MS)
     const ledgerBefore = oldestKept(ctx)
     for (const workspace_id of await ctx.db.asSystem(listWorkspaceIds)) {
       await ctx.db.inWorkspace(workspace_id, trx => doubtOutbox(trx, ctx.now()))
@@ -83,6 +86,7 @@ export function cleanUp(ctx: WorkerContext) {
       await ctx.db.inWorkspace(workspace_id, trx => deleteEndedSessions(trx, sessionsBefore))
       await ctx.db.inWorkspace(workspace_id, trx => expireOldExports(trx, ctx.now()))
       await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))
+      await inBatches(ctx, workspace_id, trx => deleteOldNotifications(trx, notificationsBefore, FORGET_BATCH))
       for (const forget of [deleteClosedEvents, deleteDuplicateCounts]) {
         await inBatches(ctx, workspace_id, trx => forget(trx, ledgerBefore, FORGET_BATCH))
       }
