@@ -554,6 +554,14 @@ export interface PasswordResets {
   workspace_id: Generated<string>;
 }
 
+export interface Presence {
+  conversation_id: string;
+  expires_at: Timestamp;
+  typing_until: Timestamp | null;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
 export interface RecoveryCodes {
   code_hash: Buffer;
   used_at: Timestamp | null;
@@ -812,6 +820,7 @@ export interface DB {
   message_versions: MessageVersions;
   messages: Messages;
   password_resets: PasswordResets;
+  presence: Presence;
   recovery_codes: RecoveryCodes;
   reply_tokens: ReplyTokens;
   saved_replies: SavedReplies;

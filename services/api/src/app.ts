@@ -40,6 +40,7 @@ import { messageActionRoutes } from './routes/message-actions.ts'
 import { operationRoutes } from './routes/operation.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
+import { presenceRoutes } from './routes/presence.ts'
 import { replyRoutes } from './routes/replies.ts'
 import { savedReplyRoutes } from './routes/saved-replies.ts'
 import { searchRoutes } from './routes/search.ts'
@@ -101,6 +102,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     ...[
       conversationRoutes,
       draftRoutes,
+      presenceRoutes,
       replyRoutes,
       messageActionRoutes,
       channelRoutes,

@@ -5,6 +5,7 @@ import {
   deleteClosedEvents,
   deleteDuplicateCounts,
   deleteEndedSessions,
+  deletePastPresence,
   deleteStoredAnswers,
   deleteUnusedAttachments,
   dropPayloadPartitions,
@@ -65,8 +66,8 @@ export function sweep(ctx: WorkerContext) {
 
 /**
  * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for
- * idempotency keys, exports, uploads that no reply took, sessions that are over, and what the
- * ledger holds of events that were closed long ago. Several workers at it share the work.
+ * idempotency keys, exports, uploads that no reply took, sessions that are over, who was at a
+ * conversation, and what the ledger holds of events that were closed long ago. Several workers at it share the work.
  */
 export function cleanUp(ctx: WorkerContext) {
   return async (): Promise<void> => {
@@ -78,6 +79,7 @@ export function cleanUp(ctx: WorkerContext) {
       await ctx.db.inWorkspace(workspace_id, trx => doubtOutbox(trx, ctx.now()))
       await ctx.db.inWorkspace(workspace_id, trx => deleteStoredAnswers(trx, answersBefore))
       await ctx.db.inWorkspace(workspace_id, trx => deleteEndedSessions(trx, sessionsBefore))
+      await ctx.db.inWorkspace(workspace_id, trx => deletePastPresence(trx, ctx.now()))
       await ctx.db.inWorkspace(workspace_id, trx => expireOldExports(trx, ctx.now()))
       await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))
       for (const forget of [deleteClosedEvents, deleteDuplicateCounts]) {
