@@ -70,7 +70,7 @@ export type EventStreams = {
  */
 export function createEventStreams(deps: Deps, options: EventStreamsOptions = {}): EventStreams {
   const { db, wakeUps, now, onError } = deps
-  const { heartbeatMs = HEARTBEAT_MS, stallMs = STALL_MS, maxPerCredential = 100, maxPerWorkspace = 10_000 } = options
+  const { heartbeatMs = HEARTBEAT_MS, stallMs = STALL_MS, maxPerCredential = 100, maxPerWorkspace = 20_000 } = options
   const workspaces = new Map<string, Workspace>()
   const perCredential = new Map<string, number>()
   const limits = { level: pLimit(AT_ONCE.level), behind: pLimit(AT_ONCE.behind), checks: pLimit(AT_ONCE.checks) }
