@@ -49,6 +49,8 @@ type Workspace = {
   head: EventPosition
   passing: Passing[]
   looking: boolean
+  /** Counts the looks. */
+  looks: number
   again: boolean
   catchingUp: boolean
   /** A look has failed. */
@@ -110,6 +112,7 @@ export function createEventStreams(deps: Deps, options: EventStreamsOptions = {}
     try {
       while (workspace.again) {
         workspace.again = false
+        workspace.looks += 1
         await limits.level(() => lookOnce(workspace))
       }
     } catch (error) {
@@ -177,10 +180,12 @@ export function createEventStreams(deps: Deps, options: EventStreamsOptions = {}
     workspace.behind.add(first)
     const from = first.position
     const along = ready.filter(({ position }) => !isAfter(from, position))
+    const [looks, alone] = [workspace.looks, workspace.level.size === 0]
     const { more } = await advance(workspace, from, along)
     if (more) return
     for (const stream of along) if (isReady(stream) && workspace.behind.delete(stream)) workspace.level.add(stream)
-    void look(workspace)
+    // Who joins has read as much as those that are level, unless they looked meanwhile, or nobody did for want of one.
+    if (alone || workspace.looking || workspace.looks !== looks) void look(workspace)
   }
 
   /** Finds what no wake-up told of, in all workspaces by one look. */
@@ -287,6 +292,7 @@ const newWorkspace = (id: string, head: EventPosition): Workspace => ({
   head,
   passing: [],
   looking: false,
+  looks: 0,
   again: false,
   catchingUp: false,
   due: false,

@@ -73,12 +73,11 @@ export const presenceRoutes: Routes = async (app, { ctx }) => {
       },
     },
     async ({ credential, params, body }) => {
-      const user_id = personOf(credential)
       const at = now()
       const { inbox_id, saved, list } = await db.inWorkspace(credential.workspace_id, async trx => {
         const inbox_id = await inboxOf(trx, credential, params.id)
         const row = {
-          ...{ conversation_id: params.id, user_id },
+          ...{ conversation_id: params.id, user_id: personOf(credential) },
           expires_at: new Date(at.getTime() + VIEWING_MS),
           typing_until: body.state === 'typing' ? new Date(at.getTime() + TYPING_MS) : null,
         }
@@ -102,10 +101,10 @@ export const presenceRoutes: Routes = async (app, { ctx }) => {
       },
     },
     async ({ credential, params }) => {
-      const gone = { conversation_id: params.id, user_id: personOf(credential), typing_until: null }
-      const { inbox_id, was, list } = await db.inWorkspace(credential.workspace_id, async trx => {
+      const { inbox_id, gone, was, list } = await db.inWorkspace(credential.workspace_id, async trx => {
         const inbox_id = await inboxOf(trx, credential, params.id)
-        return { inbox_id, was: await deletePresence(trx, gone), list: await read(trx, params.id, now()) }
+        const gone = { conversation_id: params.id, user_id: personOf(credential), typing_until: null }
+        return { inbox_id, gone, was: await deletePresence(trx, gone), list: await read(trx, params.id, now()) }
       })
       if (was) tell(credential, inbox_id, gone)
       return list
