@@ -1,12 +1,23 @@
 import { parseArgs } from 'node:util'
 
-export const PARTS = ['accept', 'ingest', 'list', 'reply', 'fairness', 'inbox', 'next', 'history', 'backlog'] as const
+export const PARTS = [
+  'accept',
+  'ingest',
+  'list',
+  'reply',
+  'fairness',
+  'inbox',
+  'next',
+  'history',
+  'streams',
+  'backlog',
+] as const
 export type Part = (typeof PARTS)[number]
 
 /** They take minutes each, so they run when they are named, and once. */
-const LONG: readonly Part[] = ['inbox', 'next', 'history', 'backlog']
+const LONG: readonly Part[] = ['inbox', 'next', 'history', 'streams', 'backlog']
 
-/** Where --messages says how many are queued or stored beforehand. */
+/** Where --messages says how many are queued or stored beforehand; of streams, how many are open. */
 const TRIED: readonly Part[] = ['fairness', ...LONG]
 
 export type Options = {
@@ -29,10 +40,11 @@ const SECONDS: Record<Part, number> = {
   inbox: 60,
   next: 15,
   history: 30,
+  streams: 30,
   backlog: 100,
 }
 const SETUP_SECONDS = 20
-const FILL_SECONDS: Partial<Record<Part, number>> = { inbox: 420, next: 420, history: 480 }
+const FILL_SECONDS: Partial<Record<Part, number>> = { inbox: 420, next: 420, history: 480, streams: 60 }
 
 export const HELP = `Measures Parley against its own database: every result is a ratio, taken on one machine in one run.
 
@@ -40,7 +52,7 @@ export const HELP = `Measures Parley against its own database: every result is a
   npm run bench -- --only ingest     one part: these, or ${LONG.join(', ')}, which take minutes and are run once
   npm run bench -- --runs 3          fewer or more runs; a result is the median of them
   npm run bench -- --only history --messages 50000
-                                     a trial of ${TRIED.join(', ')} with fewer messages than the ratio is for
+                                     a trial of ${TRIED.join(', ')} with fewer messages, or idle streams, than the ratio is for
   npm run bench -- --json FILE       writes the ratios to FILE as well
 
 Progress goes to stderr, the table to stdout. Exits 0 when it could measure, whether or not the bars are met.

@@ -551,6 +551,13 @@ export const COLUMN_TYPES = {
     user_id: 'uuid',
     workspace_id: 'uuid',
   },
+  presence: {
+    conversation_id: 'uuid',
+    expires_at: 'timestamp with time zone',
+    typing_until: 'timestamp with time zone',
+    user_id: 'uuid',
+    workspace_id: 'uuid',
+  },
   recovery_codes: {
     code_hash: 'bytea',
     used_at: 'timestamp with time zone',

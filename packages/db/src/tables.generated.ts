@@ -620,6 +620,14 @@ export interface PasswordResets {
   workspace_id: Generated<string>;
 }
 
+export interface Presence {
+  conversation_id: string;
+  expires_at: Timestamp;
+  typing_until: Timestamp | null;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
 export interface RecoveryCodes {
   code_hash: Buffer;
   used_at: Timestamp | null;
@@ -928,6 +936,7 @@ export interface DB {
   note_mentions: NoteMentions;
   notifications: Notifications;
   password_resets: PasswordResets;
+  presence: Presence;
   recovery_codes: RecoveryCodes;
   reply_tokens: ReplyTokens;
   routing_turns: RoutingTurns;

@@ -39,6 +39,7 @@ export type DomainErrorCode =
   | 'unauthenticated'
   | 'second_factor_required'
   | 'too_many_attempts'
+  | 'too_many_streams'
   | 'too_busy'
 
 /** Absent here means absent or another workspace's: the caller cannot tell which. */

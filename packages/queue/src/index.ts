@@ -1,5 +1,5 @@
 export type { QueueBackend } from './backend.ts'
 export { Hints, type QueueDepth } from './hints.ts'
 export { migrateQueues } from './migrate.ts'
-export { openWakeUps, type WakeUps } from './wake-ups.ts'
+export { openWakeUps, type Passing, type WakeUps } from './wake-ups.ts'
 export { startWorkers, type WorkerDefinition } from './workers.ts'

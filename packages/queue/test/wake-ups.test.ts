@@ -1,7 +1,7 @@
 import { onBothBackends, testDatabase, until } from '@parley/testing'
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import { openWakeUps, type QueueBackend, type WakeUps } from '../src/index.ts'
+import { openWakeUps, type Passing, type QueueBackend, type WakeUps } from '../src/index.ts'
 import { command, duration, gateTo } from './helper.ts'
 
 function listenTo(t: Test, backend: QueueBackend) {
@@ -38,6 +38,27 @@ t.test('every listener of a process is woken, and closing leaves none behind', a
     wakeUps.subscribe(workspace_id => also.push(workspace_id))
     await untilHeard(wakeUps, heard, 'a')
     await untilHeard(wakeUps, also, 'b')
+  })
+})
+
+t.test('what passes reaches those who hear it, on every process, and wakes nobody', async t => {
+  await onBothBackends(t, async (t, backendOf) => {
+    const backend = backendOf((await testDatabase(t)).url)
+    const [one, two] = [listenTo(t, backend), listenTo(t, backend)]
+    const passed: Passing[] = []
+    two.wakeUps.hear(message => passed.push(message))
+    const message: Passing = {
+      ...{ workspace_id: 'w', inbox_id: 'i', conversation_id: 'c', user_id: 'u' },
+      ...{ state: 'typing', expires_at: '2026-01-01T00:00:30.000Z', typing_until: null },
+    }
+    await until('it is heard', async () => {
+      one.wakeUps.tell(message)
+      return passed.length > 0
+    })
+    t.same(passed[0], message)
+    await untilHeard(one.wakeUps, two.heard, 'a')
+    t.ok(two.heard.every(heard => heard === 'a'))
+    t.throws(() => one.wakeUps.tell({ ...message, user_id: 'u'.repeat(8_000) }), RangeError)
   })
 })
 

@@ -44,6 +44,7 @@ import { operationRoutes } from './routes/operation.ts'
 import { ownershipRoutes } from './routes/ownership.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
+import { presenceRoutes } from './routes/presence.ts'
 import { replyRoutes } from './routes/replies.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { savedReplyRoutes } from './routes/saved-replies.ts'
@@ -109,6 +110,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       conversationRoutes,
       ownershipRoutes,
       draftRoutes,
+      presenceRoutes,
       replyRoutes,
       messageActionRoutes,
       channelRoutes,

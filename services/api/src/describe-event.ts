@@ -30,5 +30,5 @@ export function describeEvent(row: EventRow): EventView {
 export function parseEventCursor(cursor: string): EventPosition {
   const match = /^(\d{1,19})-(\d{1,15})$/.exec(cursor)
   if (!match) throw new DomainError('invalid_cursor', 'This is not a cursor of the event feed.')
-  return { xact: match[1]!, seq: Number(match[2]) }
+  return { xact: String(BigInt(match[1]!)), seq: Number(match[2]) }
 }

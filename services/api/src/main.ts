@@ -28,7 +28,12 @@ async function main(): Promise<void> {
     },
   })
   const wakeUps = openWakeUps(backend)
-  const streams = createEventStreams(db, wakeUps, err => logger.warn({ err }, 'event stream could not read'))
+  const streams = createEventStreams({
+    db,
+    wakeUps,
+    now,
+    onError: err => logger.warn({ err }, 'event stream could not read'),
+  })
   const fetch = createEgressFetch(config.PARLEY_ALLOW_PRIVATE_TARGETS)
   const blobs = openBlobStore(config)
   const app = await buildApp({ db, hints, wakeUps, streams, metrics, now, logger, config, fetch, blobs })

@@ -280,13 +280,11 @@ t.test('a cursor of another workspace is no cursor here', async t => {
 })
 
 /** What belongs to an inbox, and so is kept from those who do not see it. What belongs to none is everybody's. */
-const OF_INBOXES = ['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply', 'rule']
+const OF_INBOXES = [
+  ...['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply', 'rule', 'task'],
+]
 const OF_THE_WORKSPACE = [
   ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro'],
-  ...['contact', 'contact erasure', 'contact export'],
-const OF_INBOXES = ['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply', 'task']
-const OF_THE_WORKSPACE = [
-  ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view'],
   ...['contact', 'contact erasure', 'contact export', 'notification'],
 ]
 

@@ -30,6 +30,7 @@ const GOOD: Record<string, Json> = {
   [`PATCH /v1/users/${person.id}`]: { name: 'Ana', languages: ['de'], skills: ['returns'] },
   'PATCH /v1/me': { name: 'Ana' },
   'PUT /v1/me/availability': { availability: 'away' },
+  [`PUT /v1/conversations/${conversation.id}/presence`]: { state: 'viewing' },
   'POST /v1/invitations': { email: 'ben@example.com', role: 'agent' },
   'POST /v1/invitations/accept': { token: 'none', name: 'Ana', password: 'a password of hers' },
   'POST /v1/password_resets/accept': { token: 'none', new_password: 'a password of hers' },

@@ -1,57 +1,16 @@
-import { type IncomingMessage, request } from 'node:http'
 import { appendEvents } from '@parley/db'
 import { until } from '@parley/testing'
 import t, { type Test } from 'tap'
-import { addChannel, addConversation, addKey, atOnce, type Json, type Tenant, testApi } from './helper.ts'
+import { addChannel, addConversation, addKey, atOnce, type Tenant, testApi } from './helper.ts'
 import { isProblem } from './refusals.ts'
+import { followStream } from './streams.ts'
 
 const api = await testApi(t, { streams: { heartbeatMs: 100 } })
 const { ours, theirs } = api
 const { url: mainUrl } = await api.listen()
 
-type Stream = {
-  ids: () => string[]
-  events: () => Json[]
-  response: IncomingMessage
-  ended: Promise<void>
-  close: () => void
-}
-
-/** Follows the log over a socket of its own, as a browser's EventSource does. */
-async function follow(
-  t: Test,
-  options: { key?: string; lastEventId?: string; paused?: boolean; url?: string } = {},
-): Promise<Stream> {
-  const { key = ours.key, lastEventId, paused = false } = options
-  const { url = mainUrl } = options
-  const headers = { authorization: `Bearer ${key}`, ...(lastEventId ? { 'last-event-id': lastEventId } : {}) }
-  const outgoing = request(`${url}/v1/events/stream`, { headers, agent: false })
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    outgoing.on('response', resolve).on('error', reject).end()
-  })
-  if (response.statusCode !== 200) throw new Error(`answered ${response.statusCode}`)
-  let text = ''
-  if (!paused)
-    response.setEncoding('utf8').on('data', chunk => {
-      text += chunk
-    })
-  const ended = new Promise<void>(resolve => response.once('close', () => resolve()))
-  const close = () => outgoing.destroy()
-  response.on('error', () => {})
-  t.teardown(close)
-  const frames = () =>
-    text
-      .split('\n\n')
-      .slice(0, -1)
-      .filter(frame => frame.startsWith('id: '))
-  return {
-    ids: () => frames().map(frame => /^id: (.*)$/m.exec(frame)![1]!),
-    events: () => frames().map(frame => JSON.parse(/^data: (.*)$/m.exec(frame)![1]!)),
-    response,
-    ended,
-    close,
-  }
-}
+const follow = (t: Test, options: Partial<Parameters<typeof followStream>[1]> = {}) =>
+  followStream(t, { url: mainUrl, key: ours.key, ...options })
 
 /** Writes events as work does: several at once, in transactions that overlap. */
 const write = (count: number, padding = '', tenant: Tenant = ours) =>
@@ -208,4 +167,68 @@ t.test('a stream is for members, from a place that there is', async t => {
   isProblem(t, inQuery, 401, 'unauthenticated', 'a key in the query')
   isProblem(t, await api.call('GET', '/v1/events/stream?after=1-1'), 400, 'invalid-request', 'a query')
   t.equal((await api.call('HEAD', '/v1/events/stream')).status, 404, 'HEAD would hold it open')
+})
+
+t.test('a reader that takes nothing for long is closed, and comes back without a gap', async t => {
+  const strict = await testApi(t, { streams: { heartbeatMs: 100, stallMs: 300 } })
+  const { url } = await strict.listen()
+  const slow = await followStream(t, { url, key: strict.ours.key, paused: true })
+  slow.response.pause()
+  const padding = 'x'.repeat(20_000)
+  const write = (index: number) =>
+    strict.db.inWorkspace(strict.ours.workspace_id, trx =>
+      appendEvents(trx, [
+        { type: 'event.parked', at: new Date(), actor: { type: 'system', id: null }, data: { index, padding } },
+      ]),
+    )
+  for (let index = 0; index < 600; index += 1) await write(index)
+  const connections = () =>
+    new Promise<number>((resolve, reject) =>
+      strict.app.server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+    )
+  await until('it is closed', async () => (await connections()) === 0)
+  let text = ''
+  slow.response.setEncoding('utf8').on('data', chunk => {
+    text += chunk
+  })
+  slow.response.resume()
+  await slow.ended
+  const whole = text.split('\n\n').slice(0, -1)
+  const heard = whole.flatMap(frame => /^id: (.*)$/m.exec(frame)?.[1] ?? [])
+  const stored = await strict.query(`select xact || '-' || seq as id from events
+    where type = 'event.parked' order by xact, seq`)
+  const expected = stored.map(({ id }) => id)
+  t.ok(heard.length < expected.length, 'not everything was kept for it')
+  const back = await followStream(t, { url, key: strict.ours.key, lastEventId: heard.at(-1) })
+  await until('the rest has come', async () => heard.length + back.ids().length >= expected.length)
+  t.same([...heard, ...back.ids()], expected)
+})
+
+t.test('one key cannot open more streams than it may, nor all of a workspace together', async t => {
+  const small = await testApi(t, { streams: { maxPerCredential: 2, maxPerWorkspace: 3 } })
+  const { url } = await small.listen()
+  const other = await addKey(small.db, small.ours.workspace_id, 'agent')
+  const open = (key: string) => followStream(t, { url, key })
+  const refused = async (key: string, what: string) => {
+    const answer = await small.inject({
+      method: 'GET',
+      url: '/v1/events/stream',
+      headers: { authorization: `Bearer ${key}` },
+    })
+    isProblem(t, answer, 429, 'too-many-streams', what)
+    t.equal(answer.headers['retry-after'], '10')
+  }
+  const first = await open(small.ours.key)
+  await open(small.ours.key)
+  await refused(small.ours.key, 'a third of the same key')
+  await open(other.key)
+  await refused(other.key, 'a fourth of the workspace')
+  await open(small.theirs.key)
+  first.close()
+  await until('there is room again', () =>
+    open(other.key).then(
+      () => true,
+      () => false,
+    ),
+  )
 })

@@ -82,7 +82,10 @@ export async function testApi(t: Test, options: { streams?: EventStreamsOptions 
   const backend: QueueBackend = { kind: 'postgres', url }
   const hints = new Hints(backend, { onLost: (queue, err) => logger.warn({ queue, err }, 'hint lost') })
   const wakeUps = openWakeUps(backend)
-  const streams = createEventStreams(db, wakeUps, err => logger.error({ err }, 'event stream'), options.streams)
+  const streams = createEventStreams(
+    { db, wakeUps, now: () => clock.now, onError: err => logger.error({ err }, 'event stream') },
+    options.streams,
+  )
   const ctx: ApiContext = {
     db,
     hints,

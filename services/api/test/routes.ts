@@ -62,6 +62,7 @@ export function bodyFor(route: Route, ids: Json): Json {
     'PUT /v1/conversations/{id}/assignee': { assignee_id: null, from: null },
     'PUT /v1/conversations/{id}/team': { team_id: null, from: null },
     'PUT /v1/conversations/{id}/read': {},
+    'PUT /v1/conversations/{id}/presence': { state: 'viewing' },
     'POST /v1/tags': { name: `Tag ${Math.random()}` },
     'PATCH /v1/tags/{id}': { color: '#3b6ea8' },
     'POST /v1/views': { name: 'Open', filter: { status: ['open'] } },

@@ -16,7 +16,7 @@ const ctx = {
   monotonicMs: () => performance.now(),
   logger: createLogger('silent', 'feed'),
   metrics: createWorkerMetrics(),
-  wakeUps: { publish: () => {}, subscribe: () => {}, close: async () => {} },
+  wakeUps: { publish: () => {}, subscribe: () => {}, tell: () => {}, hear: () => {}, close: async () => {} },
 } as unknown as WorkerContext
 const feeds = new Feeds(ctx, [
   {

@@ -82,20 +82,20 @@ const forAdmins = new Set<string>(ADMIN_EVENT_TYPES)
 const forEverybody = new Set<string>(WORKSPACE_EVENT_TYPES)
 const forOne = new Set<string>(PERSONAL_EVENT_TYPES)
 
-/** Of these events those that are not another person's own. */
-export function keepOwn({ user_id }: Pick<Credential, 'user_id'>, events: EventRow[]): EventRow[] {
-  return events.filter(event => !forOne.has(event.type) || isOwn(user_id, event))
-}
+/** Whose an event is that only one person is told; undefined for one that others may see too. */
+export const personOf = ({ type, data }: EventRow): string | undefined =>
+  forOne.has(type) ? String((data as { user_id?: unknown }).user_id) : undefined
 
-const isOwn = (user_id: string | null, { data }: EventRow) =>
-  user_id !== null && (data as { user_id?: unknown }).user_id === user_id
+/** Of these events those that are not another person's own. */
+export const keepOwn = ({ user_id }: Pick<Credential, 'user_id'>, events: EventRow[]): EventRow[] =>
+  events.filter(event => [undefined, user_id].includes(personOf(event)))
 
 type Anchored = { channel_id?: unknown; inbox_id?: unknown; saved_reply_id?: unknown }
 
 /**
  * Of these events those that the caller may see, in their order: of conversations, channels, inboxes and saved replies that
- * it sees. What concerns who gets in is for administrators, and what one person is told for that person. An event that belongs to nothing is left out unless it is of a
- * type that concerns the whole workspace.
+ * it sees. What concerns who gets in is for administrators, and what one person is told for that person. An event that
+ * belongs to nothing is left out unless it is of a type that concerns the whole workspace.
  */
 export async function keepVisible(
   trx: Trx,

@@ -21,8 +21,8 @@ declare module 'fastify' {
     credential: Credential
     /** The caller as events record them. */
     actor: Member
-    /** Asks again who calls, for what goes on for long; undefined once the key or session has ended. */
-    authorise: () => Promise<Credential | undefined>
+    /** What the caller showed: who calls is asked again by it where a request goes on for long. */
+    token: string
   }
   interface FastifyInstance {
     credentialUses: CredentialUses
@@ -36,7 +36,7 @@ export const authPlugin = fp<{ ctx: ApiContext }>(async (app, { ctx }) => {
   app.addHook('onClose', () => uses.close())
   app.decorateRequest('credential')
   app.decorateRequest('actor')
-  app.decorateRequest('authorise')
+  app.decorateRequest('token', '')
   app.addHook('onRoute', route => {
     if (!route.config?.access) throw new Error(`${route.method} ${route.url} does not say who may call it`)
   })
@@ -44,13 +44,12 @@ export const authPlugin = fp<{ ctx: ApiContext }>(async (app, { ctx }) => {
     const access = request.routeOptions.config.access
     if (!access || access === 'public') return
     const token = presentedToken(request)
-    const authorise = () => findCredential(ctx.db, token, ctx.now())
-    const credential = await authorise()
+    const credential = await findCredential(ctx.db, token, ctx.now())
     if (!credential) throw unauthenticated()
     if (!atLeast(credential.role, access)) throw new DomainError('forbidden', `This needs the role ${access}.`)
     uses.note(credential, ctx.now())
     request.credential = credential
-    request.authorise = authorise
+    request.token = token
     request.actor = credential.user_id
       ? { type: 'user', id: credential.user_id }
       : { type: 'api_key', id: credential.id }

@@ -29,6 +29,7 @@ const DOMAIN: Record<DomainErrorCode, Kind> = {
   forbidden: { status: 403, title: 'Forbidden' },
   unauthenticated: { status: 401, title: 'Unauthenticated' },
   second_factor_required: { status: 401, title: 'Second factor required' },
+  too_many_streams: { status: 429, title: 'Too many streams' },
   too_many_attempts: { status: 429, title: 'Too many attempts' },
   too_busy: { status: 503, title: 'Too busy' },
 }

@@ -51,7 +51,9 @@ export const eventRoutes: Routes = async (app, { ctx }) => {
       schema: {
         tags: ['Integrations'],
         summary: 'Follow the event log as server-sent events',
-        description: 'Begins with what happens from now on, or after `Last-Event-ID`.',
+        description:
+          'Begins with what happens from now on, or after `Last-Event-ID`. Between the events, and without an id, `presence` ' +
+          'tells who is at which conversation. Answers 429 to a key or session that has too many streams open.',
         headers: z.object({ 'last-event-id': z.string().optional() }).loose(),
         response: {
           200: { description: 'Until one side ends it', content: { 'text/event-stream': { schema: z.string() } } },
@@ -59,15 +61,17 @@ export const eventRoutes: Routes = async (app, { ctx }) => {
       },
     },
     async (request, reply) => {
-      const { workspace_id } = request.credential
+      const { credential, token } = request
+      const { workspace_id } = credential
       const last = request.headers['last-event-id']
       const position =
         typeof last === 'string' && last !== ''
           ? parseEventCursor(last)
           : await ctx.db.inWorkspace(workspace_id, currentEventPosition)
+      ctx.streams.refuseTooMany(credential)
       reply.hijack()
       for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
-      ctx.streams.open(workspace_id, position, reply.raw, request.authorise)
+      ctx.streams.open({ credential, token }, position, reply.raw)
     },
   )
 }

@@ -7,6 +7,7 @@ import {
   deleteDuplicateCounts,
   deleteEndedSessions,
   deleteOldNotifications,
+  deletePastPresence,
   deleteStoredAnswers,
   deleteUnusedAttachments,
   dropPayloadPartitions,
@@ -69,8 +70,8 @@ export function sweep(ctx: WorkerContext) {
 
 /**
  * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for
- * idempotency keys, exports, uploads that no reply took, sessions that are over, what people were told, and what the
- * ledger holds of events that were closed long ago. Several workers at it share the work.
+ * idempotency keys, exports, uploads that no reply took, sessions that are over, what people were told, who was at a
+ * conversation, and what the ledger holds of events that were closed long ago. Several workers at it share the work.
  */
 export function cleanUp(ctx: WorkerContext) {
   return async (): Promise<void> => {
@@ -84,6 +85,7 @@ export function cleanUp(ctx: WorkerContext) {
       await ctx.db.inWorkspace(workspace_id, trx => deleteStoredAnswers(trx, answersBefore))
       await ctx.db.inWorkspace(workspace_id, trx => deleteBulkRuns(trx, answersBefore))
       await ctx.db.inWorkspace(workspace_id, trx => deleteEndedSessions(trx, sessionsBefore))
+      await ctx.db.inWorkspace(workspace_id, trx => deletePastPresence(trx, ctx.now()))
       await ctx.db.inWorkspace(workspace_id, trx => expireOldExports(trx, ctx.now()))
       await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))
       await inBatches(ctx, workspace_id, trx => deleteOldNotifications(trx, notificationsBefore, FORGET_BATCH))
