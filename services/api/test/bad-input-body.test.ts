@@ -294,12 +294,15 @@ t.test('a value of the wrong type is refused in every field of every body', asyn
 const typeOf = (value: unknown) =>
   value === null ? 'null' : Array.isArray(value) ? 'array' : Number.isInteger(value) ? 'integer' : typeof value
 
-/** Every field of a body with the JSON types that the document allows there. */
+/** Every field of a body with the JSON types that the document allows there; of what holds its own kind, the outermost. */
 function fieldsOf(
   schema: Json,
   resolve: (schema: Json) => Json,
   at: (string | number)[] = [],
+  outer: Json[] = [],
 ): { pointer: (string | number)[]; types: string[] }[] {
+  if (outer.includes(schema)) return []
+  const within = [...outer, schema]
   const variants: Json[] = (schema.anyOf ?? schema.oneOf ?? [schema]).map(resolve)
   const properties = variants.flatMap(variant => Object.entries<Json>(variant.properties ?? {}))
   return properties.flatMap(([name, property]) => {
@@ -314,10 +317,10 @@ function fieldsOf(
     )
     const items = alternatives
       .filter(({ type }) => type === 'array')
-      .flatMap(({ items }) => fieldsOf(resolve(items), resolve, [...pointer, 0]))
+      .flatMap(({ items }) => fieldsOf(resolve(items), resolve, [...pointer, 0], within))
     const nested = alternatives
       .filter(({ type }) => type === 'object')
-      .flatMap(inner => fieldsOf(inner, resolve, pointer))
+      .flatMap(inner => fieldsOf(inner, resolve, pointer, within))
     // A whole number is a number too.
     return [{ pointer, types: types.includes('number') ? [...types, 'integer'] : types }, ...nested, ...items]
   })
