@@ -6,6 +6,7 @@ export const EVENT_TYPES = [
   'message.received',
   'message.updated',
   'message.deleted',
+  'message.triaged',
   'attachment.stored',
   'attachment.refused',
   'attachment.failed',

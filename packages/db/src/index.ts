@@ -28,6 +28,7 @@ export * from './queries/contact-records.ts'
 export * from './queries/contacts.ts'
 export * from './queries/conversation-counts.ts'
 export * from './queries/conversation-includes.ts'
+export * from './queries/conversation-language.ts'
 export {
   type ConversationFilter,
   type ConversationPosition,
@@ -55,6 +56,7 @@ export * from './queries/ledger-upkeep.ts'
 export * from './queries/logins.ts'
 export * from './queries/mail-threads.ts'
 export * from './queries/message-actions.ts'
+export * from './queries/message-triage.ts'
 export * from './queries/messages.ts'
 export * from './queries/owned-conversations.ts'
 export * from './queries/parked-events.ts'

@@ -48,6 +48,7 @@ import { sessionRoutes } from './routes/sessions.ts'
 import { slaRoutes } from './routes/sla.ts'
 import { tagRoutes } from './routes/tags.ts'
 import { teamRoutes } from './routes/teams.ts'
+import { triageRoutes } from './routes/triage.ts'
 import { viewRoutes } from './routes/views.ts'
 import { SESSION_COOKIE } from './session-cookie.ts'
 
@@ -107,7 +108,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelSettingsRoutes,
       channelHealthRoutes,
     ],
-    ...[tagRoutes, viewRoutes],
+    ...[tagRoutes, triageRoutes, viewRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
     ...[
       inboxRoutes,

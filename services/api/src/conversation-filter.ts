@@ -52,6 +52,7 @@ export async function filterFor(
     sla: sla && { state: sla, now, risk_ms: AT_RISK_MS },
     unread_by: written.unread ? me() : undefined,
     updated_after,
+    language: written.language === 'none' ? null : written.language,
   }
 }
 

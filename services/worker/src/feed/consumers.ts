@@ -1,4 +1,5 @@
-import { indexEvents } from '@parley/core'
+import { indexEvents, triageEvents } from '@parley/core'
+import { lexiconModel } from '@parley/triage'
 import type { FeedConsumer } from './consumer.ts'
 
 /** Everything that follows the log, in any order: none waits for another. */
@@ -10,6 +11,18 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     pace: 'gently',
     handle: async (trx, events) => {
       await indexEvents(trx, events)
+      return undefined
+    },
+  },
+  {
+    name: 'triage',
+    // What comes in is triaged on arrival. What came before was read by people already, and rules would act on it again.
+    from: 'now',
+    batch: 200,
+    pace: 'at_once',
+    handle: async (trx, events, now) => {
+      // Another model takes its place here.
+      await triageEvents(trx, events, lexiconModel, now)
       return undefined
     },
   },
