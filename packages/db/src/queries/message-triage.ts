@@ -31,7 +31,7 @@ export type MessageToTriage = {
 const COUNTS = sql`m.direction = 'inbound' and m.author_type = 'contact' and m.contact_id is not null
   and m.deleted_at is null and not m.from_history and not m.automatic and not ('erased' = any(m.body_marks))`
 
-/** Of these messages those that customers wrote and that stand, in the order of their ids. */
+/** Of these messages those that customers wrote and that stand, in the order in which they were written. */
 export async function listMessagesToTriage(trx: Trx, ids: string[]): Promise<MessageToTriage[]> {
   if (ids.length === 0) return []
   const { rows } = await sql<MessageToTriage & { known: Triage | null }>`
@@ -42,7 +42,7 @@ export async function listMessagesToTriage(trx: Trx, ids: string[]): Promise<Mes
       cross join lateral (select coalesce(merged_into, id) as id from contacts where id = m.contact_id limit 1) person
       cross join lateral (select language from contacts where id = person.id limit 1) c
       left join lateral (select * from message_triage where message_id = m.id limit 1) t on true
-    order by m.id`.execute(trx)
+    order by m.occurred_at, m.id`.execute(trx)
   return rows.map(row => ({ ...row, known: row.known && withDates(row.known) }))
 }
 
