@@ -6,7 +6,7 @@ import {
   VIEW_SCOPES,
 } from '@parley/domain'
 import { z } from 'zod'
-import { id, instantIn, instantOut, name, pageQuery, safeText } from './common.ts'
+import { id, instantIn, instantOut, language, name, pageQuery, safeText } from './common.ts'
 import { listOf } from './query.ts'
 import { searchText } from './search.ts'
 
@@ -31,6 +31,7 @@ const single = {
   sla: z.enum(['breached', 'at_risk', 'ok']).optional(),
   watching: z.literal('me').optional(),
   mentioned: z.literal('me').optional(),
+  language: z.union([nobody, language]).optional(),
 }
 
 const many = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(MAX_CHOICES).optional()
@@ -38,7 +39,7 @@ const sort = z.enum(CONVERSATION_SORTS)
 const USUAL_SORT: ConversationSort = 'newest'
 
 /** What can be read along with each conversation of a list. */
-const CONVERSATION_INCLUDES = ['last_message', 'sla', 'tags', 'read'] as const
+const CONVERSATION_INCLUDES = ['last_message', 'sla', 'tags', 'read', 'triage'] as const
 export const includeQuery = z
   .string()
   .transform(text => text.split(','))

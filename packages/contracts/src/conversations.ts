@@ -2,6 +2,7 @@ import {
   AUTHOR_TYPES,
   CONVERSATION_PRIORITIES,
   CONVERSATION_STATUSES,
+  LANGUAGE_SOURCES,
   MAX_TEXT_BYTES,
   MESSAGE_DIRECTIONS,
   MESSAGE_STATES,
@@ -9,7 +10,8 @@ import {
 } from '@parley/domain'
 import { z } from 'zod'
 import { attachmentView } from './attachments.ts'
-import { externalId, id, instantIn, instantOut, safeText } from './common.ts'
+import { externalId, id, instantIn, instantOut, language, safeText } from './common.ts'
+import { triageView } from './triage.ts'
 
 const MAX_HOLD_SECONDS = 7 * 24 * 3600
 export const MAX_OWN_TEXT_BYTES = 64 * 1024
@@ -26,6 +28,10 @@ export const conversationView = z
     status: z.enum(CONVERSATION_STATUSES),
     snoozed_until: instantOut.nullable(),
     priority: z.enum(CONVERSATION_PRIORITIES),
+    language: z.string().nullable().meta({ description: 'In which somebody should be able to read it, as BCP 47.' }),
+    language_source: z.enum(LANGUAGE_SOURCES).nullable().meta({
+      description: 'Who says so: a person of the team, the contact, or nobody but what its customers write in.',
+    }),
     assignee_id: id.nullable(),
     team_id: id.nullable(),
     claim_expires_at: instantOut.nullable().meta({
@@ -50,6 +56,8 @@ export const conversationPatch = z
     snoozed_until: instantIn.optional(),
     priority: z.enum(CONVERSATION_PRIORITIES).optional(),
     subject: safeText(1024).nullable().optional(),
+    /** What you say stands; null leaves it to what is found out. */
+    language: language.nullable().optional(),
   })
   .refine(patch => Object.keys(patch).length > 0, 'must change something')
   .refine(patch => (patch.status === 'snoozed') === (patch.snoozed_until !== undefined), {
@@ -124,6 +132,11 @@ export const messageView = z
   })
   .meta({ id: 'Message' })
 
+/** A message of a thread, with what `include` asked for. */
+export const listedMessage = messageView
+  .extend({ triage: triageView.nullable().optional() })
+  .meta({ id: 'ListedMessage' })
+
 /** A conversation of a list, with what `include` asked for. */
 export const listedConversation = conversationView
   .extend({
@@ -134,6 +147,7 @@ export const listedConversation = conversationView
       .meta({ description: 'The promises that run, the earliest first.' }),
     tags: z.array(z.object({ id, name: z.string(), color: z.string().nullable() })).optional(),
     read_at: instantOut.nullable().optional().meta({ description: 'Up to when the caller has read it.' }),
+    triage: triageView.nullable().optional().meta({ description: "Of the customers' last message." }),
   })
   .meta({ id: 'ListedConversation' })
 

@@ -20,6 +20,8 @@ export type ConversationChange = {
   subject?: string | null | undefined
   /** Checked already: a team that there is. */
   team_id?: string | null | undefined
+  /** BCP 47. What a person says stands; null leaves it to what is found out again. */
+  language?: string | null | undefined
 }
 
 /**
@@ -53,7 +55,7 @@ export async function applyChange(
   now: Date,
 ): Promise<Conversation> {
   if (change.snoozed_until) refuseTime(change.snoozed_until, now)
-  const changed = changedFields(conversation, change)
+  const changed = changedFields(conversation, withSource(change))
   if (Object.keys(changed).length === 0) return conversation
   const previous = Object.fromEntries(
     Object.keys(changed).map(field => [field, conversation[field as keyof Conversation]]),
@@ -71,7 +73,15 @@ function refuseTime(until: Date, now: Date): void {
   throw new DomainError('validation_failed', 'snoozed_until must lie ahead, at most a year.')
 }
 
-function changedFields(conversation: Conversation, change: ConversationChange): ConversationChange {
+type Fields = ConversationChange & Pick<Partial<Conversation>, 'language_source'>
+
+/** Who says the language that somebody already had found out makes it theirs. */
+function withSource(change: ConversationChange): Fields {
+  if (change.language === undefined) return change
+  return { ...change, language_source: change.language === null ? null : 'person' }
+}
+
+function changedFields(conversation: Conversation, change: Fields): Fields {
   const same = (a: unknown, b: unknown) => (a instanceof Date && b instanceof Date ? +a === +b : a === b)
   const given = Object.entries(change).filter(([, value]) => value !== undefined)
   return Object.fromEntries(given.filter(([field, value]) => !same(value, conversation[field as keyof Conversation])))

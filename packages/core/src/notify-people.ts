@@ -19,8 +19,9 @@ type Data = { assignee_id?: unknown; message_id?: unknown; task_id?: unknown; hi
 /**
  * Tells people what these events mean to them: each event once, never their own acts, and only those who see the
  * conversation now. Who owned a conversation and does not any more watches it from then on.
+ * Returns how many notifications were written.
  */
-export async function notifyPeople(trx: Trx, events: EventRow[], now: Date): Promise<void> {
+export async function notifyPeople(trx: Trx, events: EventRow[], now: Date): Promise<number> {
   await watchAfterOwning(trx, events)
   const news = await readNews(trx, events)
   const asked = news.flatMap(({ to, conversation_id }) => (to === 'watchers' ? conversation_id : []))
@@ -59,6 +60,7 @@ export async function notifyPeople(trx: Trx, events: EventRow[], now: Date): Pro
       data: { notification_id: id, user_id, kind, conversation_id },
     })),
   )
+  return told.length
 }
 
 async function readNews(trx: Trx, events: EventRow[]): Promise<News[]> {

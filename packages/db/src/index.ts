@@ -37,6 +37,7 @@ export * from './queries/contact-records.ts'
 export * from './queries/contacts.ts'
 export * from './queries/conversation-counts.ts'
 export * from './queries/conversation-includes.ts'
+export * from './queries/conversation-language.ts'
 export {
   type ConversationFilter,
   type ConversationPosition,
@@ -65,6 +66,7 @@ export * from './queries/logins.ts'
 export * from './queries/macros.ts'
 export * from './queries/mail-threads.ts'
 export * from './queries/message-actions.ts'
+export * from './queries/message-triage.ts'
 export * from './queries/messages.ts'
 export * from './queries/note-mentions.ts'
 export * from './queries/notifications.ts'

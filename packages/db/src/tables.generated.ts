@@ -300,6 +300,7 @@ export interface Conversations {
   id: string;
   inbox_id: string;
   language: string | null;
+  language_source: import('@parley/domain').LanguageSource | null;
   last_message_at: Timestamp;
   next_due_at: Timestamp | null;
   number: number;
@@ -571,6 +572,30 @@ export interface Messages {
 export interface MessageTombstones {
   channel_id: string;
   external_id: string;
+  version_at: Timestamp;
+  workspace_id: Generated<string>;
+}
+
+export interface MessageTriage {
+  contact_id: string;
+  content: import('@parley/domain').MessageContent;
+  conversations_7d: number;
+  corrected: Generated<string[]>;
+  language: string | null;
+  message_id: string;
+  model: string;
+  model_version: string;
+  occurred_at: Timestamp;
+  proposed_disposition: import('@parley/domain').ProposedDisposition | null;
+  proposed_priority: import('@parley/domain').ConversationPriority;
+  question: boolean;
+  rank: number;
+  reasons: Json;
+  score: number;
+  sentiment: import('@parley/domain').Sentiment;
+  triaged_at: Timestamp;
+  unanswered_24h: number;
+  unanswered_7d: number;
   version_at: Timestamp;
   workspace_id: Generated<string>;
 }
@@ -931,6 +956,7 @@ export interface DB {
   macros: Macros;
   message_actions: MessageActions;
   message_tombstones: MessageTombstones;
+  message_triage: MessageTriage;
   message_versions: MessageVersions;
   messages: Messages;
   note_mentions: NoteMentions;

@@ -7,6 +7,10 @@ export type ConversationStatus = (typeof CONVERSATION_STATUSES)[number]
 export const CONVERSATION_PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const
 export type ConversationPriority = (typeof CONVERSATION_PRIORITIES)[number]
 
+/** Whose word the language of a conversation is, the strongest first. */
+export const LANGUAGE_SOURCES = ['person', 'contact', 'detected'] as const
+export type LanguageSource = (typeof LANGUAGE_SOURCES)[number]
+
 /** urgency: the earliest promise first, then the longest wait · waiting: who waits, longest first. */
 export const CONVERSATION_SORTS = ['newest', 'oldest', 'waiting', 'urgency'] as const
 export type ConversationSort = (typeof CONVERSATION_SORTS)[number]

@@ -18,6 +18,7 @@ const ARROWS: Record<string, string[]> = {
   'blob-store': [],
   core: ['domain', 'contracts', 'db', 'blob-store'],
   queue: ['contracts'],
+  triage: ['domain'],
   connectors: ['domain', 'contracts'],
 }
 const services = workspaces.filter(({ parent }) => parent === 'services').map(({ name }) => name)

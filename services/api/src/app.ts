@@ -55,6 +55,7 @@ import { slaRoutes } from './routes/sla.ts'
 import { tagRoutes } from './routes/tags.ts'
 import { taskRoutes } from './routes/tasks.ts'
 import { teamRoutes } from './routes/teams.ts'
+import { triageRoutes } from './routes/triage.ts'
 import { viewRoutes } from './routes/views.ts'
 import { watcherRoutes } from './routes/watchers.ts'
 import { SESSION_COOKIE } from './session-cookie.ts'
@@ -119,6 +120,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     ],
     ...[tagRoutes, viewRoutes],
     ...[bulkRoutes, macroRoutes, ruleRoutes],
+    ...[tagRoutes, triageRoutes, viewRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
     ...[
       inboxRoutes,

@@ -54,6 +54,7 @@ export async function filterFor(
     updated_after,
     watched_by: written.watching && me(),
     mentioned: written.mentioned && me(),
+    language: written.language === 'none' ? null : written.language,
   }
 }
 

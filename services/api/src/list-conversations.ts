@@ -1,3 +1,4 @@
+import { describeTriage } from '@parley/core'
 import {
   type ConversationFilter,
   type ConversationPosition,
@@ -5,6 +6,7 @@ import {
   conversationPosition,
   listConversations,
   listLastMessages,
+  listLastTriage,
   listReads,
   listRunningClocks,
   listTagsOf,
@@ -14,7 +16,7 @@ import type { ConversationSort } from '@parley/domain'
 import { z } from 'zod'
 import { withAttachments } from './with-attachments.ts'
 
-export type Include = 'last_message' | 'sla' | 'tags' | 'read'
+export type Include = 'last_message' | 'sla' | 'tags' | 'read' | 'triage'
 
 const instant = z.iso
   .datetime()
@@ -49,11 +51,12 @@ export async function withIncluded(
   if (rows.length === 0 || include.length === 0) return rows
   const ids = rows.map(({ id }) => id)
   const wanted = new Set(include)
-  const [messages, clocks, tags, reads] = await Promise.all([
+  const [messages, clocks, tags, reads, triage] = await Promise.all([
     wanted.has('last_message') ? listLastMessages(trx, ids).then(found => withAttachments(trx, found)) : undefined,
     wanted.has('sla') ? listRunningClocks(trx, ids) : undefined,
     wanted.has('tags') ? listTagsOf(trx, ids) : undefined,
     wanted.has('read') && user_id ? listReads(trx, user_id, ids) : undefined,
+    wanted.has('triage') ? listLastTriage(trx, ids) : undefined,
   ])
   const of = <T extends { conversation_id: string }>(found: T[], id: string) =>
     found.filter(({ conversation_id }) => conversation_id === id)
@@ -62,6 +65,7 @@ export async function withIncluded(
     ...(messages ? { last_message: of(messages, row.id)[0] ?? null } : {}),
     ...(clocks ? { sla: of(clocks, row.id) } : {}),
     ...(tags ? { tags: of(tags, row.id) } : {}),
+    ...(triage ? { triage: of(triage, row.id).map(describeTriage)[0] ?? null } : {}),
     ...(wanted.has('read') ? { read_at: reads?.get(row.id) ?? null } : {}),
   }))
 }

@@ -5,9 +5,10 @@ import { join } from 'node:path'
 import { openBlobStore } from '@parley/blob-store'
 import { createLogger, type Logger } from '@parley/config'
 import { createEgressFetch } from '@parley/connectors'
-import { acceptInbound, ledgerEntries } from '@parley/core'
+import { acceptInbound, ledgerEntries, triageEvents } from '@parley/core'
 import {
   type Database,
+  type EventRow,
   generateApiKey,
   generateSessionToken,
   hashToken,
@@ -27,6 +28,7 @@ import {
 import type { Role } from '@parley/domain'
 import { Hints, openWakeUps, type QueueBackend } from '@parley/queue'
 import { firstWorkspace, TEST_SECRET_KEY, testDatabase, testEnvironment } from '@parley/testing'
+import { lexiconModel } from '@parley/triage'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { Test } from 'tap'
 import { buildApp } from '../src/app.ts'
@@ -267,6 +269,16 @@ export async function addConversation(
       ids.push(await addCustomerMessage(trx, { conversation_id: id, channel_id: channel.id, contact_id }, occurred_at))
     }
     return { id, contact_id, channel_id: channel.id, messages: ids }
+  })
+}
+
+/** What the worker makes of these messages. */
+export async function triage(api: TestApi, tenant: Tenant, message_ids: string[]): Promise<void> {
+  await api.db.inWorkspace(tenant.workspace_id, async trx => {
+    const events = message_ids.map(
+      message_id => ({ type: 'message.received', data: { message_id } }) as unknown as EventRow,
+    )
+    await triageEvents(trx, events, lexiconModel, api.clock.now)
   })
 }
 

@@ -9,6 +9,7 @@ import {
   type Json,
   type Tenant,
   type TestApi,
+  triage,
 } from './helper.ts'
 
 /** One of everything that has an id, by the name of what it is. */
@@ -32,6 +33,7 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
   const channel = await addChannel(api, tenant)
   const conversation = await addConversation(api, tenant, channel)
   const person = await addConversation(api, tenant, channel)
+  await triage(api, tenant, conversation.messages)
   const post = async (path: string) => (await api.call('POST', path, undefined, headers)).body.id as string
   const acting = await addKey(api.db, tenant.workspace_id, 'agent')
   const calendar = await make('/v1/calendars', {

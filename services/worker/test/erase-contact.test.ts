@@ -20,6 +20,7 @@ import {
   queueReply,
   saveDraft,
   seal,
+  triageEvents,
   unseal,
 } from '@parley/core'
 import {
@@ -34,6 +35,7 @@ import {
   updateInbox,
 } from '@parley/db'
 import { capabilities, has, TEST_SECRET_KEY, testEnvironment } from '@parley/testing'
+import { lexiconModel } from '@parley/triage'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import type { WorkerContext } from '../src/context.ts'
@@ -132,6 +134,11 @@ async function knowThem(t: Test) {
   ])
   const job = { workspace_id, channel_id: channel.id }
   await drain(ctx, job)
+  await run(async trx => {
+    const events = await trx.selectFrom('events').selectAll().execute()
+    await triageEvents(trx, events, lexiconModel, clock.now)
+    await trx.updateTable('conversations').set({ language: 'en', language_source: 'detected' }).execute()
+  })
   await accept(worker, paused, [['canary-key-7', comment('canary-3', { author: CANARY, text: 'canary that waits' })]])
   const actor = {
     type: 'user' as const,
@@ -251,7 +258,8 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
       await trx.selectFrom('waits').selectAll().execute(),
       await trx.selectFrom('sla_clocks').selectAll().execute(),
     ])
-  const before = { waits: await waits(), found: await find(t, known, 'canary'), log: await known.log() }
+  const triaged = await run(trx => trx.selectFrom('message_triage').select('contact_id').execute())
+  const before = { waits: await waits(), found: await find(t, known, 'canary'), log: await known.log(), triaged }
   // A test that looks in the wrong places would find nothing afterwards either.
   for (const place of [
     ...['contacts.name', 'contacts.attributes', 'contact_identities.external_id', 'contact_notes.body'],
@@ -274,6 +282,11 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
   await eraseContacts(ctx)()
 
   t.same(await find(t, known, 'canary'), [])
+  const left = await run(trx => trx.selectFrom('message_triage').select('contact_id').execute())
+  t.same([before.triaged.length, left.length], [2, 1], 'nor what was made of what they wrote')
+  t.not(left[0]!.contact_id, known.contact_id)
+  const conversation = await run(trx => trx.selectFrom('conversations').selectAll().executeTakeFirstOrThrow())
+  t.match(conversation, { language: null, language_source: null })
   t.same(await waits(), before.waits, 'how long they waited is history')
   t.same((await known.log()).slice(0, before.log.length), before.log, 'that something happened stays')
   t.same((await known.log()).slice(before.log.length), [

@@ -28,7 +28,7 @@ const feeds = new Feeds(ctx, [
       for (const { id, xact, seq } of events) {
         await sql`insert into handled (event_id, xact, seq) values (${id}, ${xact}::xid8, ${seq})`.execute(trx)
       }
-      return undefined
+      return false
     },
   },
 ])

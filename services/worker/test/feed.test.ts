@@ -56,7 +56,7 @@ const writer = (fields: Partial<FeedConsumer> = {}): FeedConsumer => ({
       if ((data as { poison?: boolean } | null)?.poison) throw new Error('this one cannot be handled')
       await sql`insert into handled (event_id, xact, seq) values (${id}, ${xact}::xid8, ${seq})`.execute(trx)
     }
-    return undefined
+    return false
   },
   ...fields,
 })
@@ -187,7 +187,7 @@ t.test('an event that cannot be handled is tried three times, set aside and logg
   const [poisoned] = (await world.logged()).filter(({ data }) => (data as { poison?: boolean }).poison)
   const bystander = writer({
     name: 'bystander',
-    handle: async () => undefined,
+    handle: async () => false,
   })
   start(t, world, [writer(), bystander])
   await until('its first failure is on the place', async () => {

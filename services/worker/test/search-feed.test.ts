@@ -4,10 +4,11 @@ import { SYSTEM } from '@parley/domain'
 import { until } from '@parley/testing'
 import { sql } from 'kysely'
 import t from 'tap'
-import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
+import { FEED_CONSUMERS as ALL } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 
+const FEED_CONSUMERS = ALL.filter(({ name }) => name === 'search')
 const worker = await openWorker(t, fakeConnector())
 const { ctx, run, clock } = worker
 const channel = await worker.addChannel()

@@ -67,7 +67,7 @@ async function redactOurTexts(trx: Trx, conversation_id: string, { traces }: Era
   }
 }
 
-/** Its subject, and the key of a thread that is named after them. */
+/** Its subject and language, and the key of a thread that is named after them. */
 async function eraseHead(trx: Trx, conversation: ErasableConversation, task: ErasureTask): Promise<void> {
   const { id, channel_id, contact_id, thread_key } = conversation
   const named = !isErasedText(thread_key) && task.traces.isIn(thread_key)
@@ -76,7 +76,7 @@ async function eraseHead(trx: Trx, conversation: ErasableConversation, task: Era
   const digest = erasedDigest(task.key, erasedScope.thread(channel_id), thread_key)
   if (named) await insertErasedIds(trx, [digest], task.now)
   await updateConversation(trx, id, {
-    ...(began ? { subject: null } : {}),
+    ...(began ? { subject: null, language: null, language_source: null } : {}),
     ...(named ? { thread_key: erasedText(digest) } : {}),
     updated_at: task.now,
   })

@@ -31,6 +31,8 @@ export type ConversationFilter = {
   watched_by?: string | undefined
   /** A note in it mentions this person. */
   mentioned?: string | undefined
+  /** With all that is told more precisely: pt has pt-BR, too. null: nobody knows. */
+  language?: string | null | undefined
 }
 
 /** What the last row of the page before is sorted by; `due_at` and `waiting_since` null where there is none. */
@@ -133,6 +135,7 @@ export function conditionsOf(filter: ConversationFilter, sort?: ConversationSort
   if (team_id !== undefined) conditions.push(isOrNull(sql`c.team_id`, team_id))
   if (priority) conditions.push(sql`c.priority = any(${priority}::text[])`)
   if (filter.waiting || sort === 'waiting') conditions.push(sql`c.waiting_since is not null`)
+  if (filter.language !== undefined) conditions.push(languageCondition(filter.language))
   if (updated_after) conditions.push(sql`c.updated_at > ${updated_after}`)
   for (const tag_id of tag_ids ?? []) {
     conditions.push(
@@ -156,6 +159,11 @@ export function conditionsOf(filter: ConversationFilter, sort?: ConversationSort
 
 const isOrNull = (column: RawBuilder<unknown>, value: string | null) =>
   value === null ? sql`${column} is null` : sql`${column} = ${value}`
+
+function languageCondition(language: string | null): RawBuilder<unknown> {
+  if (language === null) return sql`c.language is null`
+  return sql`(c.language = ${language} or starts_with(c.language, ${`${language}-`}))`
+}
 
 /** In the words of the index by urgency. */
 function slaCondition({ state, now, risk_ms }: NonNullable<ConversationFilter['sla']>): RawBuilder<unknown> {

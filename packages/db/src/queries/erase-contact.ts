@@ -163,6 +163,7 @@ export async function blankMessages(trx: Trx, messages: BlankedMessage[], mark: 
     where c.channel_id = given.channel_id and c.thread_key = given.external_id`.execute(trx)
   await sql`delete from message_tombstones t using ${given}
     where t.channel_id = given.channel_id and t.external_id = given.external_id`.execute(trx)
+  await sql`delete from message_triage where message_id = any(${column('id')}::uuid[])`.execute(trx)
   const { numAffectedRows } = await sql`delete from message_versions
     where message_id = any(${column('id')}::uuid[])`.execute(trx)
   await sql`update messages m set external_id = given.message_text, body = '', body_html = null, body_quoted = null,

@@ -7,6 +7,8 @@ import {
   eventView,
   idParams,
   listedConversation,
+  listedMessage,
+  messagesQuery,
   messageVersions,
   messageView,
   noteBody,
@@ -39,6 +41,7 @@ import { refuseUnseen } from '../refuse-unseen.ts'
 import { searchPage } from '../search-page.ts'
 import { withAttachments } from '../with-attachments.ts'
 import { withMentions } from '../with-mentions.ts'
+import { withTriage } from '../with-triage.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 const byThreadOrder = z.object({
@@ -134,8 +137,8 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
         tags: ['Conversations'],
         summary: 'List messages and notes, oldest first',
         params: idParams,
-        querystring: pageQuery,
-        response: { 200: pageOf(messageView) },
+        querystring: messagesQuery,
+        response: { 200: pageOf(listedMessage) },
       },
     },
     request =>
@@ -147,7 +150,8 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
         }
         const found = await page(cursors, request, position, next => listMessages(trx, request.params.id, next))
         const data = await withMentions(trx, await withAttachments(trx, found.data))
-        return { ...found, data } as z.output<ReturnType<typeof pageOf<typeof messageView>>>
+        const told = request.query.include ? await withTriage(trx, data) : data
+        return { ...found, data: told } as z.output<ReturnType<typeof pageOf<typeof listedMessage>>>
       }),
   )
 
@@ -201,7 +205,7 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
       config: { access: 'agent' },
       schema: {
         tags: ['Conversations'],
-        summary: 'Change status, priority or subject; needs If-Match',
+        summary: 'Change status, priority, subject or language; needs If-Match',
         params: idParams,
         body: conversationPatch,
         response: { 200: conversationView },

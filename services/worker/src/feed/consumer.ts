@@ -1,5 +1,4 @@
 import type { EventRow, FeedStart, Trx } from '@parley/db'
-import type { WorkerContext } from '../context.ts'
 
 /**
  * A durable reader of the log. In each workspace it is given every event, in commit order, a page at a time; its place
@@ -24,9 +23,7 @@ export type FeedConsumer = {
    * Handles a page. What it throws is blamed on an event, which is found by halving the page, tried again, and set aside
    * in the end: so it throws only for what another try could not mend, or what deserves a person's eye. It touches
    * nothing but the database. An event that was set aside and is retried comes late, by itself.
-   * The function it returns is called after the commit, for hints and wake-ups.
+   * True when it wrote to the log itself: whoever follows that is woken after the commit.
    */
-  handle(trx: Trx, events: EventRow[], now: Date): Promise<AfterCommit | undefined>
+  handle(trx: Trx, events: EventRow[], now: Date): Promise<boolean>
 }
-
-export type AfterCommit = (ctx: Pick<WorkerContext, 'hints' | 'wakeUps'>) => void

@@ -1,5 +1,6 @@
 import type { EventType } from '@parley/contracts'
-import { applyRules, indexEvents, notifyPeople, routeConversations } from '@parley/core'
+import { applyRules, indexEvents, notifyPeople, routeConversations, triageEvents } from '@parley/core'
+import { lexiconModel } from '@parley/triage'
 import type { FeedConsumer } from './consumer.ts'
 
 /** After these somebody may be given something: a conversation waits, or a person has room. */
@@ -21,28 +22,32 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     pace: 'gently',
     handle: async (trx, events) => {
       await indexEvents(trx, events)
-      return undefined
+      return false
     },
+  },
+  {
+    name: 'triage',
+    // What comes in is triaged on arrival. What came before was read by people already, and rules would act on it again.
+    from: 'now',
+    batch: 200,
+    pace: 'at_once',
+    // Another model takes its place here.
+    handle: async (trx, events, now) => (await triageEvents(trx, events, lexiconModel, now)) > 0,
   },
   {
     name: 'routing',
     from: 'now',
     batch: 200,
     pace: 'at_once',
-    handle: async (trx, events, now) => {
-      if (events.some(({ type }) => ROUTES.has(type))) await routeConversations(trx, now)
-      return undefined
-    },
+    handle: async (trx, events, now) =>
+      events.some(({ type }) => ROUTES.has(type)) && (await routeConversations(trx, now)) > 0,
   },
   {
     name: 'notifications',
     from: 'now',
     batch: 200,
     pace: 'at_once',
-    handle: async (trx, events, now) => {
-      await notifyPeople(trx, events, now)
-      return undefined
-    },
+    handle: async (trx, events, now) => (await notifyPeople(trx, events, now)) > 0,
   },
   {
     name: 'rules',
@@ -50,10 +55,6 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     from: 'now',
     batch: 100,
     pace: 'at_once',
-    handle: async (trx, events, now) => {
-      if ((await applyRules(trx, events, now)) === 0) return undefined
-      const { workspace_id } = events[0]!
-      return ({ wakeUps }) => wakeUps.publish(workspace_id)
-    },
+    handle: async (trx, events, now) => (await applyRules(trx, events, now)) > 0,
   },
 ]

@@ -13,7 +13,7 @@ import {
 } from '@parley/db'
 import type { WorkerContext } from '../context.ts'
 import { blameFeedEvent, blameRetry, isDatabaseAway } from './blame.ts'
-import type { AfterCommit, FeedConsumer } from './consumer.ts'
+import type { FeedConsumer } from './consumer.ts'
 
 /**
  * How a turn ended. `level`: everything was read. `more`: there is another page. `later`: look again in a while, because
@@ -23,7 +23,7 @@ export type FeedTurn = 'level' | 'more' | 'later'
 
 /** What a turn had in its hands when it failed. */
 type Hands = { after?: EventPosition; events: EventRow[]; failure_id?: string }
-type Work = { turn: FeedTurn; handled: number; afterCommit?: AfterCommit | undefined }
+type Work = { turn: FeedTurn; handled: number; logged?: boolean }
 
 /** One consumer in one workspace. `limit` shrinks when a page fails, until the event to blame stands alone. */
 export class FeedReader {
@@ -50,7 +50,7 @@ export class FeedReader {
     try {
       const work = await db.inWorkspace(this.#workspace_id, trx => this.#work(trx, hands))
       metrics.countFeedEvents(name, 'handled', work.handled)
-      work.afterCommit?.(this.#ctx)
+      if (work.logged) this.#ctx.wakeUps.publish(this.#workspace_id)
       this.limit = Math.min(batch, this.limit * 2)
       return work.turn
     } catch (error) {
@@ -84,10 +84,10 @@ export class FeedReader {
     if (!to) return { turn: (await hasEventsAfter(trx, cursor)) ? 'later' : 'level', handled: 0 }
     hands.after = cursor
     hands.events = events
-    const afterCommit = await handle(trx, events, now)
+    const logged = await handle(trx, events, now)
     const handled = events.length
     const [rest] = await Promise.all([hasEventsAfter(trx, to), moveFeedCursor(trx, name, { to, handled }, now)])
-    return { turn: handled === limit ? 'more' : rest ? 'later' : 'level', handled, afterCommit }
+    return { turn: handled === limit ? 'more' : rest ? 'later' : 'level', handled, logged }
   }
 
   async #retry(trx: Trx, hands: Hands, now: Date): Promise<Work> {
@@ -95,9 +95,9 @@ export class FeedReader {
     if (!found) return { turn: 'more', handled: 0 }
     hands.failure_id = found.id
     hands.events = [found.event]
-    const afterCommit = await this.#consumer.handle(trx, [found.event], now)
+    const logged = await this.#consumer.handle(trx, [found.event], now)
     await closeFeedFailure(trx, found.id, now)
-    return { turn: 'more', handled: 1, afterCommit }
+    return { turn: 'more', handled: 1, logged }
   }
 
   async #blame({ after, events, failure_id }: Hands, error: unknown): Promise<FeedTurn> {

@@ -1,0 +1,54 @@
+import type { LanguageSource } from '@parley/domain'
+import { sql } from 'kysely'
+import type { Trx } from '../database.ts'
+
+/** So many of the customers' last messages say what a conversation is written in. */
+const LAST_MESSAGES = 20
+
+/** A language that a conversation should have, and does not. `version` is what it becomes by that. */
+export type LanguageChange = {
+  id: string
+  language: string
+  source: Exclude<LanguageSource, 'person'>
+  previous: { language: string | null; language_source: LanguageSource | null }
+}
+
+/**
+ * Gives conversations the language that who began them wants to be answered in; else that of most of the customers' last
+ * messages, and of two as frequent ones that which it has. What a person said stays. Returns what has changed.
+ */
+export async function updateLanguages(trx: Trx, ids: string[], now: Date): Promise<LanguageChange[]> {
+  if (ids.length === 0) return []
+  const { rows } = await sql<LanguageChange>`
+    with wanted as (
+      select c.id, c.language as old_language, c.language_source as old_source,
+        coalesce(stated.language, detected.language) as language,
+        case when stated.language is null then 'detected' else 'contact' end as source
+      from (select distinct id from unnest(${ids}::uuid[]) as given (id)) asked
+        cross join lateral (select * from conversations where id = asked.id limit 1) c
+        left join lateral (
+          select person.language from (select coalesce(merged_into, id) as id from contacts where id = c.contact_id limit 1) one
+            cross join lateral (select language from contacts where id = one.id limit 1) person) stated on true
+        left join lateral (
+          select t.language from (
+            select id from messages
+            where conversation_id = c.id and direction = 'inbound' and deleted_at is null
+            order by occurred_at desc, thread_position desc limit ${LAST_MESSAGES}) m
+            cross join lateral (select language from message_triage where message_id = m.id limit 1) t
+          where t.language is not null
+          group by t.language
+          order by count(*) desc, (t.language = c.language) desc nulls last, t.language limit 1) detected on true
+      where c.language_source is distinct from 'person'),
+    locked as (
+      select w.*, found.ctid from (
+        select * from wanted where language is not null and (language, source) is distinct from (old_language, old_source)
+        order by id) w,
+        lateral (select ctid from conversations
+          where id = w.id and language_source is distinct from 'person' for update) found)
+    update conversations c
+    set language = l.language, language_source = l.source, updated_at = ${now}, version = c.version + 1
+    from locked l where c.ctid = l.ctid
+    returning c.id, l.language, l.source,
+      jsonb_build_object('language', l.old_language, 'language_source', l.old_source) as previous`.execute(trx)
+  return rows
+}

@@ -1,0 +1,1 @@
+export { lexiconModel } from './lexicon-model.ts'
