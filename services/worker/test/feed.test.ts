@@ -290,7 +290,7 @@ t.test('a wake-up is enough: at once, or at the next tick for what is in no hurr
   const world = await setUp(t)
   const listeners: ((workspace_id: string) => void)[] = []
   const wakeUps = { ...world.ctx.wakeUps, subscribe: (listener: (id: string) => void) => void listeners.push(listener) }
-  const nothing = async () => undefined
+  const nothing = async () => false
   const patient = writer({ name: 'patient', pace: 'gently', handle: nothing })
   const feeds = new Feeds({ ...world.ctx, wakeUps }, [writer({ handle: nothing }), patient])
   t.teardown(() => feeds.close())
