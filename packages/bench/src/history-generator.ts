@@ -1,6 +1,7 @@
 import { ALL_LANES } from '@parley/core'
 import type pg from 'pg'
 import { TEXTS } from './corpus.ts'
+import { dropIndexes } from './drop-indexes.ts'
 import { contactId, idAt, identityId, type Place, planMessages } from './planned-messages.ts'
 
 const SLICE = 500_000
@@ -25,7 +26,7 @@ export async function fillHistory(
 ): Promise<void> {
   await client.query(`set session_replication_role = replica; set synchronous_commit = off; set jit = off;
     set maintenance_work_mem = '512MB'; set work_mem = '256MB'; set temp_buffers = '256MB'`)
-  const indexes = await dropIndexes(client)
+  const indexes = await dropIndexes(client, TABLES)
   const until = new Date()
   const from = new Date(until.getTime() - DAYS * DAY_MS)
   const { threads, authors } = await planMessages(client, { count, from, until })
@@ -46,18 +47,6 @@ export async function fillHistory(
     place.workspace_id,
   ])
   await client.query('vacuum (analyze)')
-}
-
-/** Drops every index that belongs to no constraint. Returns how to make them again. */
-async function dropIndexes(client: pg.Client): Promise<string[]> {
-  const { rows } = await client.query<{ indexname: string; indexdef: string }>(
-    `select indexname, indexdef from pg_indexes
-     where schemaname = 'public' and tablename = any($1)
-       and not exists (select from pg_constraint where conname = indexname)`,
-    [TABLES],
-  )
-  for (const { indexname } of rows) await client.query(`drop index ${indexname}`)
-  return rows.map(({ indexdef }) => indexdef)
 }
 
 const literal = (at: Date) => `'${at.toISOString()}'::timestamptz`

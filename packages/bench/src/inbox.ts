@@ -1,8 +1,9 @@
+import { searchMessages } from '@parley/core'
 import { findConversation, listConversations, listMessages } from '@parley/db'
 import type { Cleanup } from './cleanup.ts'
-import { compiledStatements, type Statement } from './compiled-statements.ts'
+import { compiledStatements, type Statement, sentStatements } from './compiled-statements.ts'
 import { HttpConnection, httpRequest } from './http-client.ts'
-import { conversationIdAt, fillInbox } from './inbox-generator.ts'
+import { conversationIdAt, fillInbox, searchedWords } from './inbox-generator.ts'
 import type { Recorder } from './recorder.ts'
 import { median, percentile } from './report.ts'
 import { connectChannel, type Deployment, deploy, type Servers, withClient } from './servers.ts'
@@ -12,11 +13,15 @@ const LARGE = 1_000_000
 /** A page as clients get it who ask for nothing else. */
 const LIMIT = 50
 const ROUNDS = 1_000
+const SEARCH_ROUNDS = 200
 const WARM_UP_ROUNDS = 300
 /** How far down the deep page is, of a hundred rows each. */
 const DEEP_PAGES = 1_000
 
-/** What an agent reads all day, at ten thousand conversations and at a million: the list, a conversation, a deep page. */
+/**
+ * What an agent reads all day, at ten thousand conversations and at a million: the list, a conversation, a
+ * deep page, and what they look for.
+ */
 export async function prepareInbox(
   cleanup: Cleanup,
   servers: Servers,
@@ -28,6 +33,7 @@ export async function prepareInbox(
   const contenders = { smallList: small.list, list: large.list, listSql: large.listSql, open: large.open }
   const all = { ...contenders, openSql: large.openSql, deep: large.deep }
   await inTurns(all, WARM_UP_ROUNDS)
+  for (const { contenders } of large.searches) await inTurns(contenders, SEARCH_ROUNDS / 4)
 
   return async (_run: number, record: Recorder): Promise<void> => {
     const took = await inTurns(all, ROUNDS)
@@ -42,6 +48,15 @@ export async function prepareInbox(
     record.ratio('open_p50_vs_sql', p50('open') / p50('openSql'))
     record.ratio('list_p99_growth', percentile(took.list, 0.99) / percentile(took.smallList, 0.99))
     record.ratio('deep_page_vs_first', p50('deep') / p50('list'))
+    const ratios: number[] = []
+    for (const { kind, contenders } of large.searches) {
+      const searched = await inTurns(contenders, SEARCH_ROUNDS)
+      const [page, sql] = [median(searched.page), median(searched.sql)]
+      record.figure(`inbox: p50 of a search for a ${kind} word`, 'ms', page)
+      record.figure(`reference: p50 of the SQL of it, a ${kind} word`, 'ms', sql)
+      ratios.push(page / sql)
+    }
+    record.ratio('search_p50_vs_sql', Math.max(...ratios))
   }
 }
 
@@ -72,7 +87,18 @@ async function openInbox(cleanup: Cleanup, servers: Servers, say: (line: string)
   // Another conversation each time, so that each is read for the first time.
   const idOf = (turn: number) => conversationIdAt(1 + ((turn * 7_919) % count))
   let [opened, openedBySql] = [0, 0]
+  const searches = []
+  for (const [kind, word] of Object.entries(searchedWords(count))) {
+    const found = request(`/v1/search/messages?q=${word}`)
+    const statements = await sentStatements(deployment, trx =>
+      searchMessages(trx, word, { inbox_ids: null, user_id: null }, { sort: 'newest', limit: LIMIT }, new Date()),
+    )
+    if (JSON.parse(await ask(found)).data.length === 0)
+      throw new Error(`nothing was found for the ${kind} word ${word}`)
+    searches.push({ kind, contenders: { page: () => ask(found), sql: () => client.run(statements) } })
+  }
   return {
+    searches,
     list: () => ask(list),
     deep: () => ask(deep),
     listSql: () => client.run(page),

@@ -40,6 +40,11 @@ export const RULES = {
     better: 'lower',
     meaning: "p50 of a conversation's messages over HTTP / p50 of their SQL in a transaction",
   },
+  search_p50_vs_sql: {
+    bar: 2,
+    better: 'lower',
+    meaning: 'p50 of GET /v1/search/messages / p50 of its SQL in a transaction, of the word for which it is highest',
+  },
   list_p99_growth: {
     bar: 1.3,
     better: 'lower',

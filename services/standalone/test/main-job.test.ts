@@ -54,9 +54,9 @@ t.test('a comment comes in, a person answers, the customer reads it, the wait is
     t.same([posted.status, posted.body.accepted], [202, 1], JSON.stringify(posted.body))
 
     // An agent finds it, takes it, writes a note and replies.
-    const conversation = await until('the conversation is listed', async () => {
-      const list = await admin.get('/v1/conversations?status=open&waiting=true&sort=waiting')
-      return list.body.data[0]
+    const conversation = await until('the conversation is listed, and triaged', async () => {
+      const list = await admin.get('/v1/conversations?status=open&waiting=true&sort=waiting&include=triage')
+      return list.body.data[0]?.triage && list.body.data[0]
     })
     t.match(conversation, { number: 1, contact: { name: 'Ana Silva' }, status: 'open', assignee_id: null })
     const path = `/v1/conversations/${conversation.id}`
@@ -113,6 +113,8 @@ t.test('a comment comes in, a person answers, the customer reads it, the wait is
       'conversation.created',
       'message.received',
       'sla.started',
+      'message.triaged',
+      'conversation.updated',
       'conversation.assigned',
       'note.created',
       'reply.queued',
@@ -121,6 +123,6 @@ t.test('a comment comes in, a person answers, the customer reads it, the wait is
       'conversation.updated',
       'conversation.resolved',
     ])
-    t.equal((await admin.get(`${path}/timeline`)).body.data.length, 10)
+    t.equal((await admin.get(`${path}/timeline`)).body.data.length, 12)
   })
 })

@@ -4,6 +4,7 @@ import { SYSTEM, type TriageModel } from '@parley/domain'
 import { until } from '@parley/testing'
 import { lexiconModel } from '@parley/triage'
 import fc from 'fast-check'
+import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
@@ -231,6 +232,25 @@ t.test('a conversation has the language of most of its customers’ messages, un
   t.match(await conversation(), { language: 'fr', language_source: 'contact' })
   const told = (await events()).filter(({ type }) => type === 'conversation.updated').map(({ data }) => data)
   t.match(told[0], { language: 'de', language_source: 'detected' })
+})
+
+t.test('a language is found out also while somebody else changes the conversation', async t => {
+  const { arrive, conversation, run, events, clock } = await openTriage(t)
+  await arrive(comment('m-1', { text: 'Wann kommt denn mein Paket endlich an' }))
+  const { id } = await conversation()
+  const received = (await events()).filter(({ type }) => type === 'message.received')
+  let triage: Promise<void> | undefined
+  await run(async trx => {
+    await trx.updateTable('conversations').set({ priority: 'high' }).where('id', '=', id).execute()
+    triage = run(other => triageEvents(other, received, lexiconModel, clock.now))
+    await until('triage waits for the conversation', async () => {
+      const { rows } = await sql<{ waits: boolean }>`
+        select exists (select from pg_locks where not granted) as waits`.execute(trx)
+      return rows[0]!.waits
+    })
+  })
+  await triage
+  t.match(await conversation(), { language: 'de', priority: 'high' })
 })
 
 t.test('what a person said of a message is not said otherwise by a model', async t => {
