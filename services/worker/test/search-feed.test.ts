@@ -34,7 +34,7 @@ const level = (feeds: Feeds) =>
   until('the index is level with the log', async () => {
     await feeds.sweep()
     await feeds.tick()
-    const [state] = await run(listFeedStates)
+    const state = (await run(listFeedStates)).find(({ consumer }) => consumer === 'search')
     return state?.unread.count === 0 && state
   })
 

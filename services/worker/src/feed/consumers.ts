@@ -1,4 +1,4 @@
-import { indexEvents } from '@parley/core'
+import { followPosts, indexEvents } from '@parley/core'
 import type { FeedConsumer } from './consumer.ts'
 
 /** Everything that follows the log, in any order: none waits for another. */
@@ -10,6 +10,16 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     pace: 'gently',
     handle: async (trx, events) => {
       await indexEvents(trx, events)
+      return undefined
+    },
+  },
+  {
+    name: 'posts',
+    from: 'beginning',
+    batch: 500,
+    pace: 'gently',
+    handle: async (trx, events, now) => {
+      await followPosts(trx, events, now)
       return undefined
     },
   },
