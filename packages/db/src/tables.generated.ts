@@ -580,7 +580,7 @@ export interface Posts {
   external_id: string;
   first_seen_at: Timestamp;
   id: string;
-  kind: string;
+  kind: import('@parley/domain').PostKind;
   last_message_at: Timestamp;
   message_count: Generated<number>;
   occurred_at: Timestamp | null;

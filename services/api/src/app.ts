@@ -40,6 +40,7 @@ import { messageActionRoutes } from './routes/message-actions.ts'
 import { operationRoutes } from './routes/operation.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
+import { postRoutes } from './routes/posts.ts'
 import { replyRoutes } from './routes/replies.ts'
 import { savedReplyRoutes } from './routes/saved-replies.ts'
 import { searchRoutes } from './routes/search.ts'
@@ -107,7 +108,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelSettingsRoutes,
       channelHealthRoutes,
     ],
-    ...[tagRoutes, viewRoutes],
+    ...[tagRoutes, viewRoutes, postRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
     ...[
       inboxRoutes,

@@ -13,12 +13,12 @@ export type ConversationCount = { count: number; at_least: boolean }
  * counted as they change; by anything else up to a thousand are looked at now.
  */
 export async function countConversations(trx: Trx, filter: ConversationFilter): Promise<ConversationCount> {
-  const { status, inbox_ids, contact_id, tag_ids, sla, unread_by, updated_after } = filter
+  const { status, inbox_ids, contact_id, post_id, tag_ids, sla, unread_by, updated_after } = filter
   const kind = [
     ...(status ? [sql`c.status = any(${status}::text[])`] : []),
     ...(inbox_ids ? [sql`c.inbox_id = any(${inbox_ids}::uuid[])`] : []),
   ]
-  if (contact_id || tag_ids?.length || sla || unread_by || updated_after) {
+  if (contact_id || post_id || tag_ids?.length || sla || unread_by || updated_after) {
     const where = [sql`true`, ...kind, ...conditionsOf(filter)]
     const { rows } = await sql<{ count: number }>`
       select count(*)::int as count from (

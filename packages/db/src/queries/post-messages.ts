@@ -67,22 +67,35 @@ export async function removePostMessagesOf(trx: Trx, contact_ids: string[]): Pro
   await sql`delete from post_messages where contact_id = any(${contact_ids}::uuid[])`.execute(trx)
 }
 
-export type AlikeMessage = { message_id: string; at: Date; fingerprint: string }
+export type PostMessage = { message_id: string; at: Date; fingerprint: string } & Pick<
+  Message,
+  'conversation_id' | 'contact_id' | 'body'
+>
 
 /** What customers said on a post, newest first; with a fingerprint, only what says the same. */
 export async function listPostMessages(
   trx: Trx,
   post_id: string,
   filter: { fingerprint?: string | undefined },
-  page: { limit: number; after?: Pick<AlikeMessage, 'at' | 'message_id'> | undefined },
-): Promise<(AlikeMessage & Pick<Message, 'conversation_id' | 'contact_id' | 'body'>)[]> {
+  page: { limit: number; after?: Pick<PostMessage, 'at' | 'message_id'> | undefined },
+): Promise<PostMessage[]> {
   const alike = filter.fingerprint === undefined ? sql`` : sql`and fingerprint = ${filter.fingerprint}`
   const after = page.after ? sql`and (at, message_id) < (${page.after.at}, ${page.after.message_id}::uuid)` : sql``
-  const { rows } = await sql<AlikeMessage & Pick<Message, 'conversation_id' | 'contact_id' | 'body'>>`
+  const { rows } = await sql<PostMessage>`
     select p.message_id, p.at, p.fingerprint, m.conversation_id, m.contact_id, m.body
     from (select * from post_messages where post_id = ${post_id} ${alike} ${after}
       order by at desc, message_id desc limit ${page.limit}) p,
       lateral (select * from messages where id = p.message_id limit 1) m
     order by p.at desc, p.message_id desc`.execute(trx)
   return rows
+}
+
+export async function listPostMessagesByIds(trx: Trx, ids: string[]): Promise<Map<string, PostMessage>> {
+  if (ids.length === 0) return new Map()
+  const { rows } = await sql<PostMessage>`
+    select p.message_id, p.at, p.fingerprint, m.conversation_id, m.contact_id, m.body
+    from unnest(${ids}::uuid[]) as wanted (id),
+      lateral (select * from post_messages where message_id = wanted.id limit 1) p,
+      lateral (select * from messages where id = wanted.id limit 1) m`.execute(trx)
+  return new Map(rows.map(row => [row.message_id, row]))
 }
