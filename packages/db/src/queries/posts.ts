@@ -54,26 +54,24 @@ const taken = (condition: RawBuilder<unknown>, ...columns: string[]) =>
  */
 export async function upsertPosts(trx: Trx, channel_id: string, posts: NewPost[]): Promise<UpsertedPost[]> {
   if (posts.length === 0) return []
+  const columns = sql.join(Object.keys(posts[0]!).map(column => sql.ref(column)))
   // own, theirs, unknown: whoever knows more comes first in the alphabet.
-  const { rows } = await sql<Omit<UpsertedPost, 'change'> & { written: boolean; changed: boolean | null }>`
-    with given as materialized (select * from ${rowsOf('posts', posts)} as told),
-    held as (
-      select p.id, p.external_id, p.kind, (n.changes or n.confirms) as news, n.changes
-      from given g,
-        lateral (select * from posts where channel_id = ${channel_id} and external_id = g.external_id limit 1) p,
+  const { rows } = await sql<Omit<UpsertedPost, 'change'> & { written: boolean; changes: boolean }>`
+    with told as materialized (
+      select g.*, p.id as held_id, n.changes, (n.changes or n.confirms) as news
+      from ${rowsOf('posts', posts)} g
+        left join lateral (
+          select * from posts where channel_id = ${channel_id} and external_id = g.external_id limit 1) p on true,
         lateral (
           select ${newerAuthor(given)} or ${newerText(given)} or ${newerPermalink(given)} as confirms,
             (${newerAuthor(given)} and (g.author_handle, g.author_name) is distinct from (p.author_handle, p.author_name))
             or (${newerText(given)} and g.text is distinct from p.text)
             or (${newerPermalink(given)} and g.permalink is distinct from p.permalink)
-            or g.kind < p.kind
+            or coalesce(g.kind < p.kind, true)
             or least(g.author_external_id, p.author_external_id) is distinct from p.author_external_id
             or least(g.occurred_at, p.occurred_at) is distinct from p.occurred_at as changes) n),
     written as (
-      insert into posts as p (${sql.join(Object.keys(posts[0]!).map(column => sql.ref(column)))})
-      select ${sql.join(Object.keys(posts[0]!).map(column => sql.ref(column)))} from given g
-      where not exists (select from held h where h.external_id = g.external_id and not h.news)
-      order by g.external_id
+      insert into posts as p (${columns}) select ${columns} from told where held_id is null or news order by external_id
       on conflict (workspace_id, channel_id, external_id) do update set
         kind = least(p.kind, excluded.kind),
         author_external_id = least(p.author_external_id, excluded.author_external_id),
@@ -83,13 +81,16 @@ export async function upsertPosts(trx: Trx, channel_id: string, posts: NewPost[]
         occurred_at = least(p.occurred_at, excluded.occurred_at),
         first_seen_at = least(p.first_seen_at, excluded.first_seen_at)
       returning p.id, p.external_id, p.kind)
-    select w.*, true as written, h.changes as changed from written w left join held h on h.id = w.id
-    union all select id, external_id, kind, false, false from held where not news`.execute(trx)
+    select coalesce(held_id, id) as id, external_id, kind, changes, false as written from told
+    union all select id, external_id, kind, true, true from written`.execute(trx)
   const drafts = new Set(posts.map(({ id }) => id))
-  return rows.map(({ written, changed, ...post }) => ({
-    ...post,
-    change: !written || changed === false ? 'same' : drafts.has(post.id) ? 'created' : 'updated',
-  }))
+  const written = new Map(rows.filter(row => row.written).map(row => [row.external_id, row]))
+  return rows.flatMap(({ written: isWritten, changes, ...told }): UpsertedPost[] => {
+    if (isWritten) return []
+    const { id, external_id, kind } = written.get(told.external_id) ?? told
+    const change = !changes || !written.has(external_id) ? 'same' : drafts.has(id) ? 'created' : 'updated'
+    return [{ id, external_id, kind, change }]
+  })
 }
 
 /** The network's ids of posts. */
