@@ -191,11 +191,16 @@ t.test('a post of an inbox that the caller does not see is not there', async t =
   const { key } = await addKey(api.db, api.ours.workspace_id, 'agent')
   const headers = { authorization: `Bearer ${key}` }
   t.equal((await api.call('GET', `/v1/posts/${id}`, undefined, headers)).status, 200)
-  const hidden = { open_to_all: false }
-  await api.query(`update inboxes set open_to_all = ${hidden.open_to_all} where id = '${api.ours.inbox_id}'`)
+  const toldOf = async () => {
+    const { data } = (await api.call('GET', '/v1/events?limit=100', undefined, headers)).body
+    return data.filter((event: Json) => event.type.startsWith('post.')).length
+  }
+  t.ok((await toldOf()) > 0)
+  await api.query(`update inboxes set open_to_all = false where id = '${api.ours.inbox_id}'`)
   for (const path of ['', '/conversations', '/messages', '/storm'])
     isProblem(t, await api.call('GET', `/v1/posts/${id}${path}`, undefined, headers), 404, 'not-found', path)
   t.same((await api.call('GET', '/v1/posts', undefined, headers)).body.data, [])
+  t.equal(await toldOf(), 0, 'nor do events tell of it')
   await api.query(`update inboxes set open_to_all = true where id = '${api.ours.inbox_id}'`)
 })
 
