@@ -60,6 +60,13 @@ test('a mention is a thread of its own, by the author as the network knows them'
     from_us: false,
     send_token: null,
     reply_context: { uri, cid, root: { uri, cid } },
+    post: {
+      external_id: uri,
+      permalink: `https://bsky.app/profile/${did}/post/${rkey}`,
+      author: { external_id: did, handle: null, display_name: null },
+      from_us: false,
+      version_at: new Date(0).toISOString(),
+    },
   })
 })
 
@@ -70,6 +77,7 @@ test('an answer to our post belongs to the thread of that post', async t => {
     thread_key: recorded.news.uri,
     parent_external_id: recorded.news.uri,
     reply_context: { uri, cid, root: recorded.news },
+    post: { external_id: recorded.news.uri, from_us: true },
   })
 })
 

@@ -64,6 +64,26 @@ test('a full event becomes a message', async t => {
   })
 })
 
+test('what a message says of its post is told as far as it says it', async t => {
+  const post = {
+    ...{ external_id: 'p-1', text: 'Our new kettle', permalink: 'https://shop.example/p/1', from_us: true, likes: 7 },
+    author: { platform_id: 'shop', handle: 'shop' },
+    created_at: '2026-01-15T08:00:00+01:00',
+  }
+  t.same(message({ post }).post, {
+    ...{ external_id: 'p-1', text: 'Our new kettle', permalink: 'https://shop.example/p/1', from_us: true },
+    author: { external_id: 'shop', handle: 'shop', display_name: null },
+    occurred_at: '2026-01-15T07:00:00.000Z',
+    version_at: '2026-01-15T07:00:00.000Z',
+  })
+  t.match(message({ post: { ...post, edited_at: '2026-01-15T09:00:00Z' } }).post, {
+    occurred_at: '2026-01-15T07:00:00.000Z',
+    version_at: '2026-01-15T09:00:00.000Z',
+  })
+  t.same(message({ post: { external_id: 'p-1', text: '', author: null } }).post, { external_id: 'p-1' })
+  t.equal(message({ post: null }).post, undefined)
+})
+
 test('what is left out gets its default', async t => {
   t.match(message(), {
     thread_key: 'r-1',
@@ -280,6 +300,19 @@ const event = fc.record(
           permalink: optional(text),
           subject: optional(fc.record({ title: optional(text) }, partly)),
           reply: optional(fc.record({ context: optional(text) }, partly)),
+          post: optional(
+            fc.record(
+              {
+                external_id: text,
+                text: optional(text),
+                permalink: optional(text),
+                author: optional(fc.record({ platform_id: text, handle: optional(text) }, partly)),
+                created_at: optional(instant),
+                edited_at: optional(instant),
+              },
+              { requiredKeys: ['external_id'] },
+            ),
+          ),
           metadata: fc.jsonValue({ maxDepth: 3 }),
         },
         partly,

@@ -64,6 +64,15 @@ test('a mention is described in the words of the inbox', t => {
   t.end()
 })
 
+test('a status is on the one that its thread began with, and what is said to a few is on none', t => {
+  const thread = { root: '114000000000000000', root_is_ours: true, parent_is_ours: true }
+  t.same(read(post(), { thread }).post, { external_id: '114000000000000000', from_us: true })
+  t.same(read(post()).post, { external_id: '114000000000000001', from_us: false })
+  t.equal(read(post({ visibility: 'direct' })).post, undefined)
+  t.equal(read(post(), { thread: null }).post, undefined)
+  t.end()
+})
+
 test('links are written out, mentions keep their server, repeated quotes are left out', t => {
   const content =
     '<p class="quote-inline">RE: <a href="https://here.example/1">…</a></p>' +

@@ -49,6 +49,29 @@ export const threadHints = z.strictObject({
 export type ThreadHints = z.infer<typeof threadHints>
 
 /**
+ * What a message is on, as far as it tells: what it does not know is absent. A message that is the post itself names
+ * itself, and its own words, author and times are the post's.
+ */
+export const connectorPost = z.strictObject({
+  external_id: z.string().min(1),
+  text: z.string().nullable().optional(),
+  permalink: z.string().nullable().optional(),
+  author: z
+    .strictObject({
+      external_id: z.string().nullable(),
+      handle: z.string().nullable(),
+      display_name: z.string().nullable(),
+    })
+    .optional(),
+  /** True when one of our own connected accounts wrote it. */
+  from_us: z.boolean().optional(),
+  occurred_at: instant.optional(),
+  /** When the post was like this: the newer telling counts. The message's own when absent. */
+  version_at: instant.optional(),
+})
+export type ConnectorPost = z.infer<typeof connectorPost>
+
+/**
  * One message, as every connector describes it, whatever its network calls it.
  * `thread_key` decides the conversation; `version_at` decides between two versions of the same message.
  */
@@ -83,6 +106,7 @@ export const connectorMessage = z.strictObject({
   /** Whether the network vouches for the author; null where it says nothing about that. */
   sender_verified: z.boolean().nullable().optional(),
   thread_hints: threadHints.optional(),
+  post: connectorPost.optional(),
 })
 export type ConnectorMessage = z.infer<typeof connectorMessage>
 

@@ -26,6 +26,7 @@ const choices = {
 const single = {
   channel_id: id.optional(),
   contact_id: id.optional(),
+  post_id: id.optional(),
   assignee_id: z.union([nobody, z.literal('me'), id]).optional(),
   team_id: z.union([nobody, id]).optional(),
   sla: z.enum(['breached', 'at_risk', 'ok']).optional(),
@@ -39,7 +40,7 @@ const sort = z.enum(CONVERSATION_SORTS)
 const USUAL_SORT: ConversationSort = 'newest'
 
 /** What can be read along with each conversation of a list. */
-const CONVERSATION_INCLUDES = ['last_message', 'sla', 'tags', 'read', 'triage'] as const
+const CONVERSATION_INCLUDES = ['last_message', 'sla', 'tags', 'read', 'triage', 'post'] as const
 export const includeQuery = z
   .string()
   .transform(text => text.split(','))
@@ -60,6 +61,11 @@ export const conversationQuery = pageQuery.extend({
   q: searchText.optional(),
   sort: z.enum([...CONVERSATION_SORTS, 'relevance']).default(USUAL_SORT),
   include: includeQuery,
+})
+
+/** The conversations on one post. */
+export const postConversationQuery = conversationQuery.omit({ post_id: true, q: true }).extend({
+  sort: sort.default(USUAL_SORT),
 })
 
 /** What a saved view lists; the same as the query of a list. */

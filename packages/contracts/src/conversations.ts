@@ -11,6 +11,7 @@ import {
 import { z } from 'zod'
 import { attachmentView } from './attachments.ts'
 import { externalId, id, instantIn, instantOut, language, safeText } from './common.ts'
+import { postView } from './posts.ts'
 import { triageView } from './triage.ts'
 
 const MAX_HOLD_SECONDS = 7 * 24 * 3600
@@ -22,6 +23,7 @@ export const conversationView = z
     number: z.int(),
     inbox_id: id,
     channel_id: id,
+    post_id: id.nullable().meta({ description: 'What it is on; null where nobody said.' }),
     /** The customer who began it; null while nobody but us has spoken. */
     contact: z.object({ id, name: z.string() }).nullable(),
     subject: z.string().nullable(),
@@ -146,6 +148,7 @@ export const listedConversation = conversationView
       .optional()
       .meta({ description: 'The promises that run, the earliest first.' }),
     tags: z.array(z.object({ id, name: z.string(), color: z.string().nullable() })).optional(),
+    post: postView.nullable().optional(),
     read_at: instantOut.nullable().optional().meta({ description: 'Up to when the caller has read it.' }),
     triage: triageView.nullable().optional().meta({ description: "Of the customers' last message." }),
   })
@@ -228,3 +231,17 @@ export const messageVersionView = z
   .meta({ id: 'MessageVersion' })
 
 export const messageVersions = z.object({ data: z.array(messageVersionView) })
+
+/** What stands around a message, as far as it is here. */
+export const messageContext = z
+  .object({
+    post: postView.nullable(),
+    ancestors: z
+      .array(messageView)
+      .meta({ description: 'What it answers, and what that answers: the first of it first.' }),
+    before: z.array(messageView).meta({ description: 'What was said beside it before, oldest first.' }),
+    message: messageView,
+    after: z.array(messageView).meta({ description: 'What was said beside it after, oldest first.' }),
+    replies: z.array(messageView).meta({ description: 'What answers it, oldest first.' }),
+  })
+  .meta({ id: 'MessageContext' })

@@ -20,6 +20,7 @@ import {
   removeAttachments,
   type Trx,
   updateIdentityProfiles,
+  upsertPosts,
 } from '@parley/db'
 import { addressConversations } from './address-conversations.ts'
 import { answerNatively } from './answer-natively.ts'
@@ -31,6 +32,7 @@ import { type MessageRow, messageRow, receivedEvents } from './message-row.ts'
 import { moveConversations } from './move-conversations.ts'
 import { openThreads } from './open-threads.ts'
 import { openWaits, type UnansweredMessage } from './open-waits.ts'
+import { placeOnPosts, postEvents } from './place-on-posts.ts'
 import { readAttachments } from './read-attachments.ts'
 import {
   type Arrival,
@@ -41,6 +43,7 @@ import {
   readClosed,
   readDeletions,
 } from './read-batch.ts'
+import { readPosts } from './read-posts.ts'
 import { recogniseEchoes } from './recognise-echoes.ts'
 import { resolveContacts } from './resolve-contacts.ts'
 import { resolveThreads } from './resolve-threads.ts'
@@ -96,21 +99,23 @@ async function applyMessages(
   await recogniseEchoes(trx, channel, read, now)
   const arrivals = await resolveThreads(trx, channel, read)
 
+  const told = readPosts(batch, channel.id, now)
   const external_ids = arrivals.map(arrival => arrival.external_id)
   // Sent together. Conversations are locked before messages, as everywhere.
-  const [conversations, known, tombstones, parents, targets, { contactOf, described, events: met }] = await Promise.all(
-    [
-      lockConversationsByThread(trx, channel.id, unique(arrivals.map(arrival => arrival.thread_key))),
-      lockKnownMessages(trx, channel.id, external_ids),
-      findTombstones(trx, channel.id, external_ids),
-      findParents(trx, channel.id, unique(arrivals.flatMap(arrival => arrival.parent_external_id ?? []))),
-      loadInboxTargets(trx, channel.inbox_id),
-      resolveContacts(trx, channel, readAuthors(batch), now),
-    ],
-  )
+  const [conversations, known, tombstones, parents, targets, people, posts] = await Promise.all([
+    lockConversationsByThread(trx, channel.id, unique(arrivals.map(arrival => arrival.thread_key))),
+    lockKnownMessages(trx, channel.id, external_ids),
+    findTombstones(trx, channel.id, external_ids),
+    findParents(trx, channel.id, unique(arrivals.flatMap(arrival => arrival.parent_external_id ?? []))),
+    loadInboxTargets(trx, channel.inbox_id),
+    resolveContacts(trx, channel, readAuthors(batch), now),
+    upsertPosts(trx, channel.id, told.posts),
+  ])
+  const { contactOf, described, events: met } = people
+  const postOf = await placeOnPosts(trx, told, posts, conversations)
   await othersFirst()
   const fresh = arrivals.filter(arrival => !known.has(arrival.external_id))
-  const threads = openThreads(channel, fresh, conversations, tombstones, contactOf, nextNumber, targets, now)
+  const threads = openThreads(channel, fresh, conversations, tombstones, contactOf, postOf, nextNumber, targets, now)
   const writeAddresses = await addressConversations(trx, fresh, threads.conversationOf, now)
 
   const rows = new Map<string, MessageRow>()
@@ -154,12 +159,13 @@ async function applyMessages(
   ])
   const files = readAttachments(channel, arrivals, known, rows, now)
   if (files) await Promise.all([removeAttachments(trx, files.outdated), addAttachments(trx, files.rows)])
-  const spoken = { inserted, unanswered, waiting: waits.waiting }
+  const spoken = { inserted, unanswered, waiting: waits.waiting, postOf }
   const moved = await moveConversations(trx, conversations, fresh, spoken, contactOf, now)
   const answered = await answerNatively(trx, channel, inserted, conversations, now)
   await othersFirst()
   const events = [
     ...met,
+    ...postEvents(posts, channel.id, now),
     ...threads.events,
     ...inserted.flatMap(row => receivedEvents(row, now)),
     ...changes.map(change => updatedEvent(change, now)),

@@ -1,4 +1,4 @@
-import type { ConnectorEvent } from '@parley/contracts'
+import type { ConnectorEvent, ConnectorPost } from '@parley/contracts'
 import { type Channel, findErasedIds, scrubClaimedEvents, shareErasureKey, type Trx } from '@parley/db'
 import { boundedKey } from './bounded-key.ts'
 import { erasedDigest, erasedScope, erasedText } from './erased-ids.ts'
@@ -40,18 +40,27 @@ export async function forgetErased(
     const hash = digest(kind, id)
     return erased.has(hash) ? erasedText(hash) : id
   }
+  // Of a post that was erased, or whose author was, only that something was said on it.
+  const postWithout = (post: ConnectorPost): ConnectorPost => {
+    const external_id = replaced('message', post.external_id)
+    const author = post.author?.external_id
+    const gone = external_id !== post.external_id || (author && erased.has(digest('account', author)))
+    return gone ? { external_id, ...(post.from_us === undefined ? {} : { from_us: post.from_us }) } : post
+  }
   return batch.map(row => {
     const { event } = row
     if (isErased(row)) return { ...row, event: { type: 'ignored', reason: 'erased' } }
     if (event.type !== 'message') return row
     const { thread_key, parent_external_id, thread_hints } = event
     const references = thread_hints?.references.map(id => replaced('message', id)) ?? []
+    const post = event.post && postWithout(event.post)
     return {
       ...row,
       event: {
         ...event,
         thread_key: replaced('thread', thread_key),
         parent_external_id: parent_external_id && replaced('message', parent_external_id),
+        ...(post ? { post } : {}),
         ...(thread_hints ? { thread_hints: { ...thread_hints, references } } : {}),
       },
     }
@@ -62,7 +71,12 @@ function digestsOf(event: ConnectorEvent, digest: (kind: 'message' | 'thread' | 
   if (event.type === 'deletion') return [digest('message', event.external_id)]
   if (event.type !== 'message') return []
   const others = [event.parent_external_id ?? [], event.thread_hints?.references ?? []].flat()
+  const { post } = event
+  const posts = post ? [digest('message', post.external_id)] : []
+  const authors = post?.author?.external_id ? [digest('account', post.author.external_id)] : []
   return [
+    ...posts,
+    ...authors,
     ...[event.external_id, ...others].map(id => digest('message', id)),
     digest('thread', event.thread_key),
     digest('account', event.author.external_id),

@@ -10,10 +10,16 @@ import { SYSTEM, statusAfterCustomerMessage } from '@parley/domain'
 import type { MessageRow } from './message-row.ts'
 import { earlierOf, type UnansweredMessage } from './open-waits.ts'
 import { takeBackReopened } from './people/hand-back.ts'
+import type { PostOf } from './place-on-posts.ts'
 import { type Arrival, byThreadOrder } from './read-batch.ts'
 
-/** What a batch said in conversations. `waiting`: who waits since then, by conversation. */
-type Spoken = { inserted: MessageRow[]; unanswered: UnansweredMessage[]; waiting: Map<string, Waiting> }
+/** What a batch said in conversations. `waiting`: who waits since then, by conversation; `postOf`: what they are on. */
+type Spoken = {
+  inserted: MessageRow[]
+  unanswered: UnansweredMessage[]
+  waiting: Map<string, Waiting>
+  postOf: PostOf
+}
 
 /**
  * Existing conversations follow what was said in them: open again, waiting, newest first. A message that is deleted
@@ -25,7 +31,7 @@ export async function moveConversations(
   trx: Trx,
   conversations: Conversation[],
   fresh: Arrival[],
-  { inserted, unanswered, waiting }: Spoken,
+  { inserted, unanswered, waiting, postOf }: Spoken,
   contactOf: (external_id: string) => string,
   now: Date,
 ): Promise<NewEvent[]> {
@@ -38,7 +44,8 @@ export async function moveConversations(
   for (const arrival of fresh)
     if (!arrival.from_us && !first.has(arrival.thread_key)) first.set(arrival.thread_key, arrival)
 
-  const touched = conversations.filter(row => newest.has(row.id) || spokenTo.has(row.id))
+  const placed = conversations.filter(row => postOf(row.thread_key, row) !== row.post_id)
+  const touched = conversations.filter(row => newest.has(row.id) || spokenTo.has(row.id) || placed.includes(row))
   const statusOf = (row: Conversation) => (spokenTo.has(row.id) ? statusAfterCustomerMessage(row.status) : row.status)
   await touchConversations(
     trx,
@@ -46,6 +53,7 @@ export async function moveConversations(
       id: row.id,
       status: statusOf(row),
       ...waitingIn(row, waiting.get(row.id)),
+      post_id: postOf(row.thread_key, row),
       last_message_at: later(row.last_message_at, newest.get(row.id) ?? row.last_message_at),
       ...beginningOf(row, first.get(row.thread_key), contactOf),
       updated_at: now,
@@ -60,7 +68,15 @@ export async function moveConversations(
     data: { status: 'open' },
     previous: { status: row.status },
   }))
-  return [...events, ...(await takeBackReopened(trx, reopened, now))]
+  const moved = placed.map(row => ({
+    type: 'conversation.updated' as const,
+    at: now,
+    actor: SYSTEM,
+    conversation_id: row.id,
+    data: { post_id: postOf(row.thread_key, row) },
+    previous: { post_id: row.post_id },
+  }))
+  return [...events, ...moved, ...(await takeBackReopened(trx, reopened, now))]
 }
 
 /** Who wrote first in a thread names its customer and its subject, also when that message arrives last. */

@@ -1,5 +1,6 @@
 import { type Channel, type Conversation, type NewEvent, newId } from '@parley/db'
 import { clockTime, SYSTEM } from '@parley/domain'
+import type { PostOf } from './place-on-posts.ts'
 import type { Arrival } from './read-batch.ts'
 import type { InboxTargets } from './sla-promise.ts'
 
@@ -11,6 +12,7 @@ export type NewConversation = Pick<
   | 'channel_id'
   | 'contact_id'
   | 'thread_key'
+  | 'post_id'
   | 'subject'
   | 'status'
   | 'waiting_since'
@@ -43,6 +45,7 @@ export function openThreads(
   conversations: Conversation[],
   tombstones: Map<string, Date>,
   contactOf: (external_id: string) => string,
+  postOf: PostOf,
   nextNumber: () => number,
   targets: InboxTargets,
   now: Date,
@@ -63,6 +66,7 @@ export function openThreads(
       channel_id: channel.id,
       contact_id: first ? contactOf(first.author.external_id) : null,
       thread_key,
+      post_id: postOf(thread_key),
       subject: first?.subject ?? null,
       status,
       waiting_since,
@@ -77,13 +81,17 @@ export function openThreads(
       updated_at: now,
     }
     created.set(thread_key, conversation)
-    const { id, number, inbox_id, channel_id, contact_id, subject } = conversation
+    const { id, number, inbox_id, channel_id, contact_id, subject, post_id } = conversation
     events.push({
       type: 'conversation.created',
       at: now,
       actor: SYSTEM,
       conversation_id: id,
-      data: { number, inbox_id, channel_id, contact_id, subject, ...(status === 'resolved' ? { history: true } : {}) },
+      data: {
+        ...{ number, inbox_id, channel_id, contact_id, subject },
+        ...(post_id ? { post_id } : {}),
+        ...(status === 'resolved' ? { history: true } : {}),
+      },
     })
   }
   const conversationOf = (thread_key: string) => existing.get(thread_key) ?? created.get(thread_key)!

@@ -304,6 +304,7 @@ export interface Conversations {
   last_message_at: Timestamp;
   next_due_at: Timestamp | null;
   number: number;
+  post_id: string | null;
   priority: Generated<import('@parley/domain').ConversationPriority>;
   resolved_at: Timestamp | null;
   snoozed_until: Timestamp | null;
@@ -645,6 +646,44 @@ export interface PasswordResets {
   workspace_id: Generated<string>;
 }
 
+export interface PostMessages {
+  at: Timestamp;
+  contact_id: string;
+  fingerprint: string;
+  message_id: string;
+  post_id: string;
+  workspace_id: Generated<string>;
+}
+
+export interface PostMinutes {
+  count: number;
+  minute: number;
+  post_id: string;
+  workspace_id: Generated<string>;
+}
+
+export interface Posts {
+  author_at: Timestamp | null;
+  author_external_id: string | null;
+  author_handle: string | null;
+  author_name: string | null;
+  channel_id: string;
+  external_id: string;
+  first_seen_at: Timestamp;
+  id: string;
+  kind: import('@parley/domain').PostKind;
+  last_message_at: Timestamp;
+  message_count: Generated<number>;
+  occurred_at: Timestamp | null;
+  permalink: string | null;
+  permalink_at: Timestamp | null;
+  surge: Json | null;
+  surging_until: Timestamp | null;
+  text: string | null;
+  text_at: Timestamp | null;
+  workspace_id: Generated<string>;
+}
+
 export interface Presence {
   conversation_id: string;
   expires_at: Timestamp;
@@ -962,6 +1001,9 @@ export interface DB {
   note_mentions: NoteMentions;
   notifications: Notifications;
   password_resets: PasswordResets;
+  post_messages: PostMessages;
+  post_minutes: PostMinutes;
+  posts: Posts;
   presence: Presence;
   recovery_codes: RecoveryCodes;
   reply_tokens: ReplyTokens;

@@ -7,6 +7,16 @@ export * from './conversation.ts'
 export * from './errors.ts'
 export * from './message.ts'
 export * from './person.ts'
+export * from './post/post.ts'
+export { similarText } from './post/similar-text.ts'
+export {
+  minuteOf,
+  SURGE_BASELINE_MINUTES,
+  SURGE_WINDOW_MINUTES,
+  type Surge,
+  type SurgeState,
+  surgeOf,
+} from './post/surge.ts'
 export * from './routing.ts'
 export * from './rules/action.ts'
 export * from './rules/condition.ts'

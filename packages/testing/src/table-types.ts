@@ -41,6 +41,7 @@ const WORDS = {
   'messages.direction': 'MessageDirection',
   'messages.state': 'MessageState',
   'messages.visibility': 'Visibility',
+  'posts.kind': 'PostKind',
   'saved_replies.created_by_type': 'MemberType',
   'saved_replies.updated_by_type': 'MemberType',
   'sla_clocks.metric': 'SlaMetric',

@@ -44,6 +44,7 @@ import { operationRoutes } from './routes/operation.ts'
 import { ownershipRoutes } from './routes/ownership.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
+import { postRoutes } from './routes/posts.ts'
 import { presenceRoutes } from './routes/presence.ts'
 import { replyRoutes } from './routes/replies.ts'
 import { ruleRoutes } from './routes/rules.ts'
@@ -121,6 +122,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     ...[tagRoutes, viewRoutes],
     ...[bulkRoutes, macroRoutes, ruleRoutes],
     ...[tagRoutes, triageRoutes, viewRoutes],
+    ...[tagRoutes, viewRoutes, postRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
     ...[
       inboxRoutes,

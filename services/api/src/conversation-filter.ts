@@ -5,6 +5,7 @@ import {
   findChannel,
   findContact,
   findInbox,
+  findPost,
   findTeam,
   findUser,
   listTagsByKey,
@@ -34,7 +35,8 @@ export async function filterFor(
   caller: Pick<Credential, 'user_id' | 'inbox_ids'>,
   now: Date,
 ): Promise<ConversationFilter> {
-  const { status, inbox_id, priority, channel_id, contact_id, assignee_id, team_id, tag, sla, updated_after } = written
+  const { status, inbox_id, priority, channel_id, contact_id, post_id, assignee_id, team_id, tag, sla, updated_after } =
+    written
   const me = () => {
     if (caller.user_id) return caller.user_id
     throw new DomainError('validation_failed', 'This key acts as no person.')
@@ -45,6 +47,7 @@ export async function filterFor(
     priority,
     channel_id,
     contact_id,
+    post_id,
     assignee_id: assignee_id === 'none' ? null : assignee_id === 'me' ? me() : assignee_id,
     team_id: team_id === 'none' ? null : team_id,
     tag_ids: tag && (await tagIds(trx, tag)),
@@ -80,7 +83,7 @@ async function tagIds(trx: Trx, names: string[]): Promise<string[]> {
  * @throws DomainError `validation_failed`
  */
 export async function refuseUnknown(trx: Trx, written: WrittenFilter, caller: Credential): Promise<void> {
-  const { inbox_id = [], channel_id, contact_id, assignee_id, team_id, tag } = written
+  const { inbox_id = [], channel_id, contact_id, post_id, assignee_id, team_id, tag } = written
   const unknown = async (what: string, id: string | undefined, find: (id: string) => Promise<unknown>) => {
     if (id === undefined || id === 'none' || id === 'me' || (await find(id))) return
     throw new DomainError('validation_failed', `There is no ${what} ${id}.`)
@@ -88,6 +91,7 @@ export async function refuseUnknown(trx: Trx, written: WrittenFilter, caller: Cr
   for (const id of inbox_id) await unknown('inbox', id, async id => seesInbox(caller, id) && findInbox(trx, id))
   await unknown('channel', channel_id, async id => (await sees(trx, caller, 'channel', id)) && findChannel(trx, id))
   await unknown('contact', contact_id, id => findContact(trx, id))
+  await unknown('post', post_id, async id => (await sees(trx, caller, 'post', id)) && findPost(trx, id))
   await unknown('user', assignee_id, id => findUser(trx, id))
   await unknown('team', team_id, id => findTeam(trx, id))
   if (tag) await tagIds(trx, tag)

@@ -4,9 +4,11 @@ import {
   type ConversationPosition,
   type ConversationWithContact,
   conversationPosition,
+  type ListedPost,
   listConversations,
   listLastMessages,
   listLastTriage,
+  listPostsByIds,
   listReads,
   listRunningClocks,
   listTagsOf,
@@ -14,9 +16,10 @@ import {
 } from '@parley/db'
 import type { ConversationSort } from '@parley/domain'
 import { z } from 'zod'
+import { describePost } from './describe-post.ts'
 import { withAttachments } from './with-attachments.ts'
 
-export type Include = 'last_message' | 'sla' | 'tags' | 'read' | 'triage'
+export type Include = 'last_message' | 'sla' | 'tags' | 'read' | 'triage' | 'post'
 
 const instant = z.iso
   .datetime()
@@ -51,21 +54,25 @@ export async function withIncluded(
   if (rows.length === 0 || include.length === 0) return rows
   const ids = rows.map(({ id }) => id)
   const wanted = new Set(include)
-  const [messages, clocks, tags, reads, triage] = await Promise.all([
+  const post_ids = [...new Set(rows.flatMap(({ post_id }) => post_id ?? []))]
+  const [messages, clocks, tags, reads, triage, posts] = await Promise.all([
     wanted.has('last_message') ? listLastMessages(trx, ids).then(found => withAttachments(trx, found)) : undefined,
     wanted.has('sla') ? listRunningClocks(trx, ids) : undefined,
     wanted.has('tags') ? listTagsOf(trx, ids) : undefined,
     wanted.has('read') && user_id ? listReads(trx, user_id, ids) : undefined,
     wanted.has('triage') ? listLastTriage(trx, ids) : undefined,
+    wanted.has('post') ? listPostsByIds(trx, post_ids) : undefined,
   ])
   const of = <T extends { conversation_id: string }>(found: T[], id: string) =>
     found.filter(({ conversation_id }) => conversation_id === id)
+  const postOf = (post: ListedPost | undefined) => (post ? describePost(post) : null)
   return rows.map(row => ({
     ...row,
     ...(messages ? { last_message: of(messages, row.id)[0] ?? null } : {}),
     ...(clocks ? { sla: of(clocks, row.id) } : {}),
     ...(tags ? { tags: of(tags, row.id) } : {}),
     ...(triage ? { triage: of(triage, row.id).map(describeTriage)[0] ?? null } : {}),
+    ...(posts ? { post: postOf(posts.get(row.post_id ?? '')) } : {}),
     ...(wanted.has('read') ? { read_at: reads?.get(row.id) ?? null } : {}),
   }))
 }

@@ -112,6 +112,7 @@ const BODY_IDS: Record<string, string> = {
       [`${route} /filter/inbox_id/0`, 'inbox'],
       [`${route} /filter/channel_id`, 'channel'],
       [`${route} /filter/contact_id`, 'contact'],
+      [`${route} /filter/post_id`, 'post'],
       [`${route} /filter/assignee_id`, 'user'],
       [`${route} /filter/team_id`, 'team'],
     ]),
@@ -281,7 +282,7 @@ t.test('a cursor of another workspace is no cursor here', async t => {
 
 /** What belongs to an inbox, and so is kept from those who do not see it. What belongs to none is everybody's. */
 const OF_INBOXES = [
-  ...['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply', 'rule', 'task'],
+  ...['inbox', 'channel', 'conversation', 'message', 'post', 'parked', 'attachment', 'saved reply', 'rule', 'task'],
 ]
 const OF_THE_WORKSPACE = [
   ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro'],
@@ -363,6 +364,7 @@ t.test('what lies in an inbox that somebody does not see is nowhere for them', a
     for (const [name, thing] of [
       ['inbox_id', 'inbox'],
       ['channel_id', 'channel'],
+      ['post_id', 'post'],
     ]) {
       const found = await api.call('GET', `/v1/conversations?${name}=${hidden[thing!]}`, undefined, {
         authorization: `Bearer ${key}`,

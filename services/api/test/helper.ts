@@ -308,6 +308,21 @@ export async function addNotification(api: TestApi, tenant: Tenant, conversation
   return told!.id
 }
 
+/** A post of a channel, on which nobody has said anything. Returns its id. */
+export async function addPost(api: TestApi, tenant: Tenant, channel: { id: string }): Promise<string> {
+  const [id, at] = [newId(api.clock.now), api.clock.now]
+  const post = {
+    id,
+    channel_id: channel.id,
+    external_id: id,
+    kind: 'own' as const,
+    first_seen_at: at,
+    last_message_at: at,
+  }
+  await api.db.inWorkspace(tenant.workspace_id, trx => trx.insertInto('posts').values(post).execute())
+  return id
+}
+
 let lastNumber = 0
 const nextNumber = () => {
   lastNumber += 1

@@ -13,6 +13,7 @@ import {
   createPolicy,
   createTask,
   finishSendAttempt,
+  followPosts,
   keepBlob,
   ledgerEntries,
   mergeContacts,
@@ -113,6 +114,7 @@ async function knowThem(t: Test) {
     permalink: 'https://example.com/canary-1',
     reply_context: { uri: 'canary-uri' },
     quoted_text: 'canary quote',
+    post: { external_id: 'canary-root' },
     attachments: [file],
   })
   const edited = { ...first, text: 'canary text, edited', version_at: at('09:00:30').toISOString() }
@@ -123,6 +125,10 @@ async function knowThem(t: Test) {
     thread_key: 'canary-root',
     parent_external_id: 'canary-root',
     text: 'Me too',
+    post: {
+      ...{ external_id: 'canary-root', text: 'canary text as others tell it' },
+      author: { external_id: CANARY.external_id, handle: CANARY.handle, display_name: null },
+    },
   })
   await accept(worker, channel, [
     ['canary-key-1', first],
@@ -258,6 +264,9 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
       await trx.selectFrom('waits').selectAll().execute(),
       await trx.selectFrom('sla_clocks').selectAll().execute(),
     ])
+  const onPosts = () => run(trx => trx.selectFrom('post_messages').select('contact_id').execute())
+  await run(async trx => followPosts(trx, await trx.selectFrom('events').selectAll().execute(), known.clock.now))
+  t.equal((await onPosts()).length, 2)
   const triaged = await run(trx => trx.selectFrom('message_triage').select('contact_id').execute())
   const before = { waits: await waits(), found: await find(t, known, 'canary'), log: await known.log(), triaged }
   // A test that looks in the wrong places would find nothing afterwards either.
@@ -274,6 +283,7 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
     ...['conversations.subject', 'conversations.thread_key', 'drafts.body', 'send_attempts.prepared', 'events.data'],
     ...['conversation_addresses.address', 'message_actions.body', 'message_actions.state_reason'],
     ...['tasks.title', 'tasks.note'],
+    ...['posts.external_id', 'posts.text', 'posts.author_external_id', 'posts.author_handle', 'posts.permalink'],
     ...['inbound_events.dedup_key', 'inbound_events.parked_payload', 'inbound_payloads.payload'],
   ])
     t.ok(before.found.includes(place), `${place} has it before`)
@@ -287,6 +297,7 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
   t.not(left[0]!.contact_id, known.contact_id)
   const conversation = await run(trx => trx.selectFrom('conversations').selectAll().executeTakeFirstOrThrow())
   t.match(conversation, { language: null, language_source: null })
+  t.equal((await onPosts()).length, 1, 'what others say on the post stays')
   t.same(await waits(), before.waits, 'how long they waited is history')
   t.same((await known.log()).slice(0, before.log.length), before.log, 'that something happened stays')
   t.same((await known.log()).slice(before.log.length), [
@@ -297,7 +308,17 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
   const receipt = (await run(trx => findErasure(trx, id)))!
   has(t, receipt, { state: 'done', looking_for: null, finished_at: at('10:00:00') })
   has(t, receipt.counts, {
-    ...{ contacts: 1, identities: 1, notes: 1, messages: 2, versions: 1, attachments: 1, files: 2, drafts: 1 },
+    ...{
+      contacts: 1,
+      identities: 1,
+      notes: 1,
+      messages: 2,
+      versions: 1,
+      attachments: 1,
+      files: 2,
+      drafts: 1,
+      posts: 1,
+    },
     ...{ conversations: 1, attempts: 1, our_texts: 3, replies_cancelled: 1, answers: 1, ledger_events: 7 },
   })
   const texts = (await known.messages()).map(({ body, direction }) => `${direction}: ${body}`).sort()
@@ -340,10 +361,14 @@ t.test('what was erased does not come back, however it is delivered again', asyn
   t.same(await accept(worker, channel, [['canary-key-8', later]], at('10:00:02')), { accepted: 0, duplicates: 1 })
 
   const same = { thread_key: 'canary-root', parent_external_id: 'canary-root' }
+  const post = {
+    ...{ external_id: 'canary-root', text: 'canary text as others tell it' },
+    author: { external_id: CANARY.external_id, handle: CANARY.handle, display_name: null },
+  }
   await accept(
     worker,
     channel,
-    [['key-10', comment('b-2', { author: ben, ...same, text: 'And now?' })]],
+    [['key-10', comment('b-2', { author: ben, ...same, text: 'And now?', post })]],
     at('10:01:00'),
   )
   await accept(
@@ -357,9 +382,27 @@ t.test('what was erased does not come back, however it is delivered again', asyn
   t.equal(messages.length, before + 2)
   t.same([...new Set(messages.map(message => message.conversation_id))], [known.conversation.id], 'the thread goes on')
   const back = messages.find(message => message.external_id === 'n-1')!
+  const posts = await known.run(trx => trx.selectFrom('posts').selectAll().execute())
+  t.match(posts, [{ text: null, author_handle: null, author_external_id: null, permalink: null }], 'the post neither')
   t.not(back.contact_id, known.contact_id, 'whoever writes again is somebody new')
   const receipt = await known.run(trx => findErasure(trx, id))
   t.equal(receipt!.state, 'done')
+})
+
+t.test('a post of ours on which they spoke stays, without their name in it', async t => {
+  const known = await knowThem(t)
+  const { worker, channel, ctx, job, run } = known
+  const post = { external_id: 'ours', from_us: true, text: 'Thanks to Canary Quill and to Ben' }
+  const said = comment('canary-40', { author: CANARY, thread_key: 'ours-1', post })
+  await accept(worker, channel, [['canary-key-40', said]])
+  await drain(ctx, job)
+  await erase(known)
+  await eraseContacts(ctx)()
+  t.same(await find(t, known, 'canary'), [])
+  const { text } = await run(trx =>
+    trx.selectFrom('posts').selectAll().where('kind', '=', 'own').executeTakeFirstOrThrow(),
+  )
+  t.equal(text, 'Thanks to [erased] and to Ben')
 })
 
 t.test('an erasure that is interrupted anywhere goes on and erases the same', async t => {

@@ -1,4 +1,4 @@
-import type { ConnectorEvent, ConnectorMessage } from '@parley/contracts'
+import type { ConnectorEvent, ConnectorMessage, ConnectorPost } from '@parley/contracts'
 import { cleanCharacters } from '@parley/domain'
 import { z } from 'zod'
 import { MalformedPayload } from '../errors.ts'
@@ -60,6 +60,21 @@ export function normaliseNotification(payload: unknown, received_at: Date): Conn
     send_token: null,
     reply_context: { ...refOf({ uri, cid }), root },
     ...attachmentsOf(embed, record.embed),
+    post: postOf(root.uri, our_did),
+  }
+}
+
+/** A thread is on the post that it began with. Of one that is not here itself, its address tells who wrote it. */
+function postOf(uri: string, our_did: string): ConnectorPost {
+  const parts = parsePostUri(uri)
+  if (!parts) return { external_id: uri }
+  return {
+    external_id: uri,
+    permalink: postPermalink(parts),
+    author: { external_id: parts.did, handle: null, display_name: null },
+    from_us: parts.did === our_did,
+    // As true at any other time: nothing that every comment on it would have to be compared by.
+    version_at: new Date(0).toISOString(),
   }
 }
 

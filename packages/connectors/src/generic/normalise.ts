@@ -1,4 +1,4 @@
-import type { ConnectorAttachment, ConnectorEvent } from '@parley/contracts'
+import type { ConnectorAttachment, ConnectorEvent, ConnectorPost } from '@parley/contracts'
 import type { z } from 'zod'
 import { MalformedPayload } from '../errors.ts'
 import { given, storable } from '../text/storable.ts'
@@ -51,8 +51,32 @@ function normaliseMessage({ type, timestamp, data }: MessageEvent, received_at: 
     send_token: data.reply_id ?? null,
     reply_context: data.reply?.context ? { context: storable(data.reply.context) } : null,
     ...(data.attachments?.length ? { attachments: data.attachments.map(describeAttachment) } : {}),
+    ...(data.post ? { post: describePost(data.post, received_at) } : {}),
   }
 }
+
+function describePost(post: NonNullable<MessageEvent['data']['post']>, received_at: Date): ConnectorPost {
+  const { external_id, author, from_us, created_at, edited_at } = post
+  const [text, permalink] = [given(post.text), given(post.permalink)]
+  const occurred_at = believable(created_at, received_at)
+  const version_at = believable(edited_at, received_at) ?? occurred_at
+  return {
+    external_id: storable(external_id),
+    ...(text ? { text } : {}),
+    ...(permalink ? { permalink } : {}),
+    ...(author ? { author: describeAuthor(author) } : {}),
+    ...(typeof from_us === 'boolean' ? { from_us } : {}),
+    ...(occurred_at ? { occurred_at } : {}),
+    ...(version_at ? { version_at } : {}),
+  }
+}
+
+const describeAuthor = ({ platform_id, handle, name }: GivenPostAuthor) => ({
+  external_id: given(platform_id),
+  handle: given(handle),
+  display_name: given(name),
+})
+type GivenPostAuthor = NonNullable<NonNullable<MessageEvent['data']['post']>['author']>
 
 type GivenAttachment = NonNullable<MessageEvent['data']['attachments']>[number]
 

@@ -89,6 +89,16 @@ const attachment = z.object({
   inline: z.boolean().nullish(),
 })
 
+const post = z.object({
+  external_id: id,
+  text: z.string().nullish(),
+  permalink: z.string().max(2048).nullish(),
+  author: author.partial({ platform_id: true }).nullish(),
+  from_us: z.boolean().nullish(),
+  created_at: instant.nullish(),
+  edited_at: instant.nullish(),
+})
+
 const messageData = z
   .object({
     external_id: id,
@@ -104,6 +114,7 @@ const messageData = z
     created_at: instant,
     edited_at: instant.nullish(),
     permalink: z.string().max(2048).nullish(),
+    post: post.nullish(),
     subject: z.object({ title: z.string().max(1024).nullish() }).nullish(),
     reply: z.object({ context: z.string().max(8192).nullish() }).nullish(),
     // What the company itself said: a person in the network's own app, or the echo of a reply that was sent from here,

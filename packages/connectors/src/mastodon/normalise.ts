@@ -31,12 +31,13 @@ function normaliseStatus(stored: StoredPayload, status: StatusEntity, received_a
   const { our_id, host, thread } = stored
   const occurred_at = believable(status.created_at, received_at) ?? received_at.toISOString()
   const attachments = status.media_attachments.map(attachmentOf)
+  const kind = kindOf(stored, status)
   return {
     type: 'message',
     external_id: storable(status.id),
     thread_key: storable(thread?.root ?? status.id),
     parent_external_id: given(status.in_reply_to_id),
-    kind: kindOf(stored, status),
+    kind,
     visibility: visibilityOf(status.visibility),
     author: authorOf(status.account, host),
     ...textOf(status),
@@ -50,6 +51,10 @@ function normaliseStatus(stored: StoredPayload, status: StatusEntity, received_a
     reply_context: contextOf(status, our_id),
     ...(attachments.length > 0 ? { attachments } : {}),
     ...(status.account.bot ? { automatic: true } : {}),
+    // What was said to a few is on no post.
+    ...(thread && kind !== 'direct'
+      ? { post: { external_id: storable(thread.root), from_us: thread.root_is_ours } }
+      : {}),
   }
 }
 

@@ -15,6 +15,7 @@ import { eraseFiles } from './files.ts'
 import { eraseLedger } from './ledger.ts'
 import { eraseLog } from './log.ts'
 import { eraseMessages } from './messages.ts'
+import { erasePosts } from './posts.ts'
 import { eraseReplies } from './replies.ts'
 import { type ErasureTools, type FilesToDelete, STEPS, type Step, type StepWork } from './steps.ts'
 import { tracesOf, type Wanted } from './traces.ts'
@@ -23,6 +24,7 @@ const WORK: Record<Step, StepWork> = {
   replies: eraseReplies,
   files: eraseFiles,
   messages: eraseMessages,
+  posts: erasePosts,
   conversations: eraseConversations,
   ledger: eraseLedger,
   answers: eraseAnswers,

@@ -5,7 +5,7 @@ import type { Traces } from './traces.ts'
  * What an erasure does, in this order. Replies end before what they answer goes, files before the messages that lead to
  * them, and the log comes last, when nothing is added to it any more.
  */
-export const STEPS = ['replies', 'files', 'messages', 'conversations', 'ledger', 'answers', 'log'] as const
+export const STEPS = ['replies', 'files', 'messages', 'posts', 'conversations', 'ledger', 'answers', 'log'] as const
 export type Step = (typeof STEPS)[number]
 
 /** What a step works with. */

@@ -14,6 +14,7 @@ export type ConversationFilter = {
   inbox_ids?: string[] | undefined
   channel_id?: string | undefined
   contact_id?: string | undefined
+  post_id?: string | undefined
   /** null: nobody owns it. */
   assignee_id?: string | null | undefined
   /** null: it is no team's. */
@@ -83,7 +84,7 @@ export async function listConversations(
 
 /** The first `limit` of every probe: the page is among them. */
 function probesOf(
-  { status, inbox_ids, assignee_id, watched_by, mentioned }: ConversationFilter,
+  { status, inbox_ids, assignee_id, post_id, watched_by, mentioned }: ConversationFilter,
   sort: ConversationSort,
   conditions: RawBuilder<unknown>[],
   order: RawBuilder<unknown>,
@@ -102,9 +103,10 @@ function probesOf(
   }
   const byTime = sort === 'newest' || sort === 'oldest'
   // A whole workspace by time, and what one person owns, have an index of their own.
-  if (byTime && !status && !inbox_ids && !assignee_id) return sql`from ${probe([])}`
+  if (byTime && !status && !inbox_ids && !assignee_id && !post_id) return sql`from ${probe([])}`
   const statuses = sql`unnest(${status ?? CONVERSATION_STATUSES}::text[]) as s (status)`
-  if (assignee_id) {
+  // So does a post, which may have more conversations than anything else.
+  if (assignee_id || post_id) {
     const theirs = [sql`c.status = s.status`, ...(of ? [of] : [])]
     return sql`from ${statuses} cross join lateral ${probe(theirs)}`
   }
@@ -127,10 +129,12 @@ function afterOf(
 
 /** All but inbox and status, which the probes are made of. */
 export function conditionsOf(filter: ConversationFilter, sort?: ConversationSort): RawBuilder<unknown>[] {
-  const { channel_id, contact_id, assignee_id, team_id, priority, tag_ids, sla, unread_by, updated_after } = filter
+  const { channel_id, contact_id, post_id, assignee_id, team_id, priority, tag_ids, sla, unread_by, updated_after } =
+    filter
   const conditions: RawBuilder<unknown>[] = []
   if (channel_id) conditions.push(sql`c.channel_id = ${channel_id}`)
   if (contact_id) conditions.push(sql`c.contact_id = ${contact_id}`)
+  if (post_id) conditions.push(sql`c.post_id = ${post_id}`)
   if (assignee_id !== undefined) conditions.push(isOrNull(sql`c.assignee_id`, assignee_id))
   if (team_id !== undefined) conditions.push(isOrNull(sql`c.team_id`, team_id))
   if (priority) conditions.push(sql`c.priority = any(${priority}::text[])`)

@@ -105,6 +105,7 @@ export type ConversationTouch = {
   subject: string | null
   first_message_at: Date
   first_external_id: string | null
+  post_id: string | null
   updated_at: Date
 }
 
@@ -114,7 +115,7 @@ export async function touchConversations(trx: Trx, touches: ConversationTouch[])
   await sql`
     update conversations c
     set status = t.status, waiting_since = t.waiting_since, next_due_at = t.next_due_at, last_message_at = t.last_message_at,
-      contact_id = t.contact_id, subject = t.subject,
+      contact_id = t.contact_id, subject = t.subject, post_id = t.post_id,
       first_message_at = t.first_message_at, first_external_id = t.first_external_id,
       updated_at = t.updated_at, version = c.version + 1,
       resolved_at = case when t.status = 'resolved' then c.resolved_at end,

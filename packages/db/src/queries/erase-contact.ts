@@ -161,6 +161,9 @@ export async function blankMessages(trx: Trx, messages: BlankedMessage[], mark: 
     where c.id = given.conversation_id and c.first_external_id = given.external_id`.execute(trx)
   await sql`update conversations c set thread_key = given.thread_text from ${given}
     where c.channel_id = given.channel_id and c.thread_key = given.external_id`.execute(trx)
+  await sql`update posts p set external_id = given.message_text from ${given}
+    where p.channel_id = given.channel_id and p.external_id = given.external_id`.execute(trx)
+  await sql`delete from post_messages where message_id = any(${column('id')}::uuid[])`.execute(trx)
   await sql`delete from message_tombstones t using ${given}
     where t.channel_id = given.channel_id and t.external_id = given.external_id`.execute(trx)
   await sql`delete from message_triage where message_id = any(${column('id')}::uuid[])`.execute(trx)

@@ -16,7 +16,7 @@ export const seesEverything = ({ role, inbox_ids }: Pick<Credential, 'role' | 'i
   role === 'admin' && inbox_ids === null
 
 /** What belongs to an inbox, itself or by what it is part of. */
-export type InboxThing = 'inbox' | 'channel' | 'conversation' | 'message' | 'saved reply' | 'attachment'
+export type InboxThing = 'inbox' | 'channel' | 'conversation' | 'message' | 'saved reply' | 'attachment' | 'post'
 
 /**
  * False when the thing with that id is in no inbox that the caller sees, or nowhere. True for whoever sees all inboxes:
@@ -42,6 +42,9 @@ const SEEN: Record<InboxThing, Seen> = {
     where m.id = ${id} and c.inbox_id = ${among(caller)}`,
   'saved reply': (id, caller) => sql`
     select from saved_replies where id = ${id} and (inbox_id is null or inbox_id = ${among(caller)})`,
+  post: (id, caller) => sql`
+    select from posts p join channels c on c.workspace_id = p.workspace_id and c.id = p.channel_id
+    where p.id = ${id} and c.inbox_id = ${among(caller)}`,
   // An upload that no reply has yet is its author's, and theirs who write at the draft that it is in.
   attachment: (id, caller) => sql`
     select from attachments a where a.id = ${id} and case

@@ -1,5 +1,5 @@
 import type { EventType } from '@parley/contracts'
-import { applyRules, indexEvents, notifyPeople, routeConversations, triageEvents } from '@parley/core'
+import { applyRules, followPosts, indexEvents, notifyPeople, routeConversations, triageEvents } from '@parley/core'
 import { lexiconModel } from '@parley/triage'
 import type { FeedConsumer } from './consumer.ts'
 
@@ -56,5 +56,12 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     batch: 100,
     pace: 'at_once',
     handle: async (trx, events, now) => (await applyRules(trx, events, now)) > 0,
+  },
+  {
+    name: 'posts',
+    from: 'beginning',
+    batch: 500,
+    pace: 'gently',
+    handle: async (trx, events, now) => (await followPosts(trx, events, now)) > 0,
   },
 ]

@@ -6,6 +6,7 @@ import {
   deleteClosedEvents,
   deleteDuplicateCounts,
   deleteEndedSessions,
+  deleteOldMinutes,
   deleteOldNotifications,
   deletePastPresence,
   deleteStoredAnswers,
@@ -23,12 +24,15 @@ import {
   listWorkspacesWithLapsedClaims,
   type Trx,
 } from '@parley/db'
+import { minuteOf } from '@parley/domain'
 import type { WorkerContext } from '../context.ts'
 
 const BATCH = 1_000
 /** Events younger than this have a hint of their own on its way. */
 const GRACE_MS = 2_000
 const DAY_MS = 24 * 3600 * 1000
+/** Rates of posts are looked at for hours. */
+const KEEP_MINUTES = 24 * 60
 const KEEP_ANSWERS_MS = 7 * DAY_MS
 /** A draft begun before a long weekend still has its files after it. */
 const KEEP_UPLOADS_MS = 7 * DAY_MS
@@ -70,8 +74,8 @@ export function sweep(ctx: WorkerContext) {
 
 /**
  * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for
- * idempotency keys, exports, uploads that no reply took, sessions that are over, what people were told, who was at a
- * conversation, and what the ledger holds of events that were closed long ago. Several workers at it share the work.
+ * idempotency keys, rates of posts, exports, uploads that no reply took, sessions that are over, what people were told, who
+ * was at a conversation, and what the ledger holds of events that were closed long ago. Several workers at it share the work.
  */
 export function cleanUp(ctx: WorkerContext) {
   return async (): Promise<void> => {
@@ -87,6 +91,8 @@ export function cleanUp(ctx: WorkerContext) {
       await ctx.db.inWorkspace(workspace_id, trx => deleteEndedSessions(trx, sessionsBefore))
       await ctx.db.inWorkspace(workspace_id, trx => deletePastPresence(trx, ctx.now()))
       await ctx.db.inWorkspace(workspace_id, trx => expireOldExports(trx, ctx.now()))
+      const minutesBefore = minuteOf(ctx.now()) - KEEP_MINUTES
+      await inBatches(ctx, workspace_id, trx => deleteOldMinutes(trx, minutesBefore, FORGET_BATCH))
       await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))
       await inBatches(ctx, workspace_id, trx => deleteOldNotifications(trx, notificationsBefore, FORGET_BATCH))
       for (const forget of [deleteClosedEvents, deleteDuplicateCounts]) {
