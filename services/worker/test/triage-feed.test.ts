@@ -239,7 +239,7 @@ t.test('a language is found out also while somebody else changes the conversatio
   await arrive(comment('m-1', { text: 'Wann kommt denn mein Paket endlich an' }))
   const { id } = await conversation()
   const received = (await events()).filter(({ type }) => type === 'message.received')
-  let triage: Promise<void> | undefined
+  let triage: Promise<number> | undefined
   await run(async trx => {
     await trx.updateTable('conversations').set({ priority: 'high' }).where('id', '=', id).execute()
     triage = run(other => triageEvents(other, received, lexiconModel, clock.now))
