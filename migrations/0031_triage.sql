@@ -20,7 +20,7 @@ create table message_triage (
   unanswered_24h integer not null,
   unanswered_7d integer not null,
   conversations_7d integer not null,
-  rank smallint not null check (rank between 0 and 100),
+  rank smallint not null,
   proposed_priority text not null check (proposed_priority in ('low', 'normal', 'high', 'urgent')),
   proposed_disposition text check (proposed_disposition in ('acknowledged', 'no_reply_needed')),
   -- Codes, points and places in the text. No words: they go with the message when it is erased.

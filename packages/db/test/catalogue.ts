@@ -66,6 +66,7 @@ const VALUES: Record<string, () => unknown> = {
   text: () => `x${randomUUID()}`,
   integer: () => 1 + randomBytes(3).readUIntBE(0, 3),
   smallint: () => 1 + randomBytes(1)[0]!,
+  real: () => randomBytes(1)[0]! / 256,
   bigint: () => 1 + randomBytes(4).readUInt32BE(),
   boolean: () => false,
   bytea: () => randomBytes(32),

@@ -280,6 +280,26 @@ t.test('what a person said of a message is not said otherwise by a model', async
   t.match(await of('m-1'), { ...corrected, explanation: 'Complaint; Asks a question: "Where"', question: true })
 })
 
+t.test('a correction that is made while its message is judged again is not lost', async t => {
+  const { arrive, receive, run, events, clock, agent, idOf, of } = await openTriage(t)
+  await receive(comment('m-1', { text: 'It arrived broken' }))
+  await arrive(comment('m-1', { text: 'It arrived broken, really', version_at: at('09:30:00').toISOString() }))
+  const id = await idOf('m-1')
+  const edited = (await events()).filter(({ type }) => type === 'message.updated')
+  let triage: Promise<void> | undefined
+  await run(async trx => {
+    await correctTriage(trx, id, { sentiment: 'praise' }, agent, clock.now)
+    triage = run(other => triageEvents(other, edited, lexiconModel, clock.now))
+    await until('triage waits for the correction', async () => {
+      const { rows } = await sql<{ waits: boolean }>`
+        select exists (select from pg_locks where not granted) as waits`.execute(trx)
+      return rows[0]!.waits
+    })
+  })
+  await triage
+  t.match(await of('m-1'), { sentiment: 'praise', corrected: ['sentiment'] })
+})
+
 t.test('events in any order, cut in any way and any number of times leave the same behind', async t => {
   const { arrive, run, events, rows, clock } = await openTriage(t)
   clock.now = at('12:00:00')

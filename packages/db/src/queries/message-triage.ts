@@ -31,9 +31,14 @@ export type MessageToTriage = {
 const COUNTS = sql`m.direction = 'inbound' and m.author_type = 'contact' and m.contact_id is not null
   and m.deleted_at is null and not m.from_history and not m.automatic and not ('erased' = any(m.body_marks))`
 
-/** Of these messages those that customers wrote and that stand, in the order in which they were written. */
+/**
+ * Of these messages those that customers wrote and that stand, in the order in which they were written.
+ * What was made of them before stays as it is until the transaction ends: nobody's correction gets lost.
+ */
 export async function listMessagesToTriage(trx: Trx, ids: string[]): Promise<MessageToTriage[]> {
   if (ids.length === 0) return []
+  await sql`select from (select distinct id from unnest(${ids}::uuid[]) as given (id) order by id) wanted,
+    lateral (select from message_triage where message_id = wanted.id for update) locked`.execute(trx)
   const { rows } = await sql<MessageToTriage & { known: Triage | null }>`
     select m.id, m.conversation_id, m.contact_id, left(m.body, ${TRIAGE_LENGTH}) as body, m.visibility, m.has_attachments,
       m.occurred_at, m.version_at, c.language as contact_language, to_jsonb(t) as known
