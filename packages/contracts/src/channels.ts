@@ -11,15 +11,35 @@ import { z } from 'zod'
 import { attachmentView } from './attachments.ts'
 import { externalId, id, instantOut, name, pageQuery, safeText } from './common.ts'
 
-export const inboxBody = z.strictObject({ name, sla_policy_id: id.nullable().default(null) })
+const YEAR_SECONDS = 365 * 24 * 3600
+/** How long after it was resolved a customer's message opens a conversation again; later it begins a new one. null: always. */
+const reopenWindow = z
+  .int()
+  .min(0)
+  .max(10 * YEAR_SECONDS)
+  .nullable()
+
+export const inboxBody = z.strictObject({
+  name,
+  sla_policy_id: id.nullable().default(null),
+  reopen_window_seconds: reopenWindow.default(null),
+})
 export const inboxPatch = z.strictObject({
   name: name.optional(),
   sla_policy_id: id.nullable().optional(),
+  reopen_window_seconds: reopenWindow.optional(),
   /** Who sees it: everybody, or its members and administrators. */
   open_to_all: z.boolean().optional(),
 })
 export const inboxView = z
-  .object({ id, name: z.string(), sla_policy_id: id.nullable(), open_to_all: z.boolean(), created_at: instantOut })
+  .object({
+    id,
+    name: z.string(),
+    sla_policy_id: id.nullable(),
+    reopen_window_seconds: z.int().nullable(),
+    open_to_all: z.boolean(),
+    created_at: instantOut,
+  })
   .meta({ id: 'Inbox' })
 
 /** How often a network is asked what is new, where it is asked at all. */

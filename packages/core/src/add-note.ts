@@ -1,4 +1,4 @@
-import { appendEvents, findConversation, insertMessage, type Message, newId, type Trx } from '@parley/db'
+import { appendEvents, insertMessage, lockConversation, type Message, newId, type Trx } from '@parley/db'
 import { type Actor, NotFound } from '@parley/domain'
 
 /** Keeps a note that only the team sees. It never leaves, and it answers nobody. */
@@ -7,7 +7,7 @@ export async function addNote(
   note: { conversation_id: string; author: Actor & { type: 'user' | 'api_key' }; body: string },
   now: Date,
 ): Promise<Message> {
-  const conversation = await findConversation(trx, note.conversation_id)
+  const conversation = await lockConversation(trx, note.conversation_id)
   if (!conversation) throw new NotFound('conversation')
   const message = await insertMessage(trx, {
     id: newId(now),

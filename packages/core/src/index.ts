@@ -32,6 +32,7 @@ export { indexEvents } from './index-events.ts'
 export { DELETION_STUCK_MS, keepBlob } from './keep-blob.ts'
 export { ALL_LANES } from './lanes.ts'
 export { mergeContacts } from './merge-contacts.ts'
+export { mergeConversations } from './merge-conversations.ts'
 export { openChannel } from './open-channel.ts'
 export { acceptInvitation } from './people/accept-invitation.ts'
 export { createApiKey, endApiKey, rotateApiKey } from './people/change-api-key.ts'
@@ -77,6 +78,7 @@ export {
   type SendTask,
   takeSendTask,
 } from './send-reply.ts'
+export { splitConversation } from './split-conversation.ts'
 export { startBackfill } from './start-backfill.ts'
 export { storableText } from './storable-text.ts'
 export { changeTag, createTag, tagConversation, untagConversation } from './tag-conversation.ts'

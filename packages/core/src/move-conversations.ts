@@ -8,6 +8,7 @@ import {
 } from '@parley/db'
 import { SYSTEM, statusAfterCustomerMessage } from '@parley/domain'
 import type { MessageRow } from './message-row.ts'
+import type { OpenedThreads } from './open-threads.ts'
 import { earlierOf, type UnansweredMessage } from './open-waits.ts'
 import { takeBackReopened } from './people/hand-back.ts'
 import { type Arrival, byThreadOrder } from './read-batch.ts'
@@ -25,6 +26,7 @@ export async function moveConversations(
   trx: Trx,
   conversations: Conversation[],
   fresh: Arrival[],
+  { conversationOf, threadOf }: Pick<OpenedThreads, 'conversationOf' | 'threadOf'>,
   { inserted, unanswered, waiting }: Spoken,
   contactOf: (external_id: string) => string,
   now: Date,
@@ -36,7 +38,8 @@ export async function moveConversations(
   const spokenTo = new Set(unanswered.map(message => message.conversation_id))
   const first = new Map<string, Arrival>()
   for (const arrival of fresh)
-    if (!arrival.from_us && !first.has(arrival.thread_key)) first.set(arrival.thread_key, arrival)
+    if (!arrival.from_us && !threadOf(arrival) && !first.has(conversationOf(arrival).id))
+      first.set(conversationOf(arrival).id, arrival)
 
   const touched = conversations.filter(row => newest.has(row.id) || spokenTo.has(row.id))
   const statusOf = (row: Conversation) => (spokenTo.has(row.id) ? statusAfterCustomerMessage(row.status) : row.status)
@@ -47,7 +50,7 @@ export async function moveConversations(
       status: statusOf(row),
       ...waitingIn(row, waiting.get(row.id)),
       last_message_at: later(row.last_message_at, newest.get(row.id) ?? row.last_message_at),
-      ...beginningOf(row, first.get(row.thread_key), contactOf),
+      ...beginningOf(row, first.get(row.id), contactOf),
       updated_at: now,
     })),
   )

@@ -1,9 +1,9 @@
 import {
   appendEvents,
   type Draft,
-  findConversation,
   findMessage,
   insertDraft,
+  lockConversation,
   lockDraft,
   type Trx,
   updateDraft,
@@ -34,7 +34,7 @@ export async function saveDraft(
   author: Member,
   now: Date,
 ): Promise<Draft> {
-  if (!(await findConversation(trx, conversation_id))) throw new NotFound('conversation')
+  if (!(await lockConversation(trx, conversation_id))) throw new NotFound('conversation')
   await refuseForeignParent(trx, conversation_id, content.in_reply_to)
   const stamps = { updated_by_type: author.type, updated_by_id: author.id, updated_at: now }
   let present = await lockDraft(trx, conversation_id)

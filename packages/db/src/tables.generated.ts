@@ -278,18 +278,23 @@ export interface Conversations {
   created_at: Timestamp;
   first_external_id: string | null;
   first_message_at: Timestamp;
+  followed_by_id: string | null;
+  follows_id: string | null;
   id: string;
   inbox_id: string;
   language: string | null;
   last_message_at: Timestamp;
+  merged_into_id: string | null;
   next_due_at: Timestamp | null;
   number: number;
   priority: Generated<import('@parley/domain').ConversationPriority>;
   resolved_at: Timestamp | null;
   snoozed_until: Timestamp | null;
+  split_from_id: string | null;
   status: Generated<import('@parley/domain').ConversationStatus>;
   subject: string | null;
   team_id: string | null;
+  thread_current: Generated<boolean>;
   thread_key: string;
   updated_at: Timestamp;
   version: Generated<number>;
@@ -421,6 +426,7 @@ export interface Inboxes {
   id: string;
   name: string;
   open_to_all: Generated<boolean>;
+  reopen_window_seconds: number | null;
   sla_policy_id: string | null;
   workspace_id: Generated<string>;
 }
@@ -520,6 +526,7 @@ export interface Messages {
   sender_verified: boolean | null;
   state: import('@parley/domain').MessageState;
   state_reason: string | null;
+  thread_conversation_id: string | null;
   thread_position: Generated<string>;
   version_at: Timestamp;
   visibility: import('@parley/domain').Visibility;
@@ -757,6 +764,7 @@ export interface Waits {
   conversation_id: string;
   id: string;
   ingest_lag_ms: number;
+  merged_into_id: string | null;
   network_lag_ms: number;
   opened_at: Timestamp;
   opened_by_message_id: string;

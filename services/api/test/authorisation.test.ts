@@ -96,6 +96,8 @@ const BODY_IDS: Record<string, string> = {
   'POST /v1/invitations /team_ids/0': 'team',
   'PUT /v1/conversations/{id}/assignee /assignee_id': 'user',
   'PUT /v1/conversations/{id}/assignee /from': 'user',
+  'POST /v1/conversations/{id}/merge /from_id': 'conversation',
+  'POST /v1/conversations/{id}/split /message_ids/0': 'message',
   'POST /v1/conversations/{id}/replies /in_reply_to': 'message',
   'POST /v1/conversations/{id}/replies /seen_up_to': 'message',
   'POST /v1/conversations/{id}/replies /attachment_ids/0': 'attachment',

@@ -47,6 +47,8 @@ export function bodyFor(route: Route, ids: Json): Json {
     'POST /v1/sla/policies': { name: `Hour ${Math.random()}`, calendar_id: ids.calendar, first_response_seconds: 60 },
     'PUT /v1/conversations/{id}/draft': { body: 'Hello' },
     'POST /v1/conversations/{id}/notes': { body: 'Hello' },
+    'POST /v1/conversations/{id}/merge': { from_id: '00000000-0000-7000-8000-000000000000' },
+    'POST /v1/conversations/{id}/split': { message_ids: ['00000000-0000-7000-8000-000000000000'] },
     'POST /v1/conversations/{id}/replies': { body: 'Hello' },
     'POST /v1/conversations/{id}/messages/{message_id}/actions': { verb: 'like' },
     'POST /v1/messages/{id}/mark_sent': {},
