@@ -17,7 +17,7 @@ alter table conversations
   drop constraint conversations_status_check,
   add constraint conversations_status_check
     check (status in ('open', 'pending', 'snoozed', 'resolved', 'spam', 'merged')) not valid,
-  add constraint conversations_merged_check check ((status = 'merged') = (merged_into_id is not null)) not valid,
+  add constraint conversations_merged_check check (status <> 'merged' or merged_into_id is not null) not valid,
   add foreign key (workspace_id, follows_id) references conversations (workspace_id, id) not valid,
   -- Written before its successor is there: only then the thread is free to be held by that.
   add foreign key (workspace_id, followed_by_id) references conversations (workspace_id, id)

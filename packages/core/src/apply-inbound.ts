@@ -33,7 +33,7 @@ import { changeOf, supersededVersions, updatedEvent } from './change-message.ts'
 import { forgetErased } from './forget-erased.ts'
 import { type MessageRow, messageRow, receivedEvents } from './message-row.ts'
 import { moveConversations } from './move-conversations.ts'
-import { type OpenedThreads, openThreads } from './open-threads.ts'
+import { openThreads } from './open-threads.ts'
 import { openWaits, type UnansweredMessage } from './open-waits.ts'
 import { readAttachments } from './read-attachments.ts'
 import {
@@ -157,6 +157,8 @@ async function applyMessages(
   const unanswered = arrivals.flatMap(arrival => unansweredOf(arrival, known, rows) ?? [])
   const inserted = [...rows.values()]
   await othersFirst()
+  // Before those that follow: a thread is held once.
+  await releaseThreads(trx, threads.followed, now)
   // Sent one behind the other: PostgreSQL works on the first while the last are still written.
   const writeMessages = () => [
     insertMessages(trx, inserted),
@@ -165,7 +167,7 @@ async function applyMessages(
     adoptChildren(trx, channel.id, inserted),
   ]
   const [waits] = await Promise.all([
-    insertThreads(trx, threads, now).then(async () => {
+    insertConversations(trx, threads.created).then(async () => {
       await writeAddresses()
       return openWaits(trx, channel, unanswered, conversations, targets, now)
     }),
@@ -187,12 +189,6 @@ async function applyMessages(
     ...answered,
   ]
   return { events, described }
-}
-
-/** Predecessors let go of their threads first: a thread is held once. */
-async function insertThreads(trx: Trx, { followed, created }: OpenedThreads, now: Date): Promise<void> {
-  await releaseThreads(trx, followed, now)
-  await insertConversations(trx, created)
 }
 
 /** Rare: history that now comes by itself, and stands in a conversation that its thread is told in no longer. */

@@ -17,9 +17,9 @@ export type ConversationSort = (typeof CONVERSATION_SORTS)[number]
 export const VIEW_SCOPES = ['personal', 'team', 'workspace'] as const
 export type ViewScope = (typeof VIEW_SCOPES)[number]
 
-/** A customer's message moves everything but spam to `open`. */
+/** A customer's message moves everything but spam to `open`; a pointer gets none. */
 export function statusAfterCustomerMessage(status: ConversationStatus): ConversationStatus {
-  return status === 'spam' ? 'spam' : 'open'
+  return status === 'spam' || status === 'merged' ? status : 'open'
 }
 
 /**
