@@ -1,7 +1,24 @@
-import { appendEvents, copyReads, findChannel, findExtent, findOldestSince, findWaiting, insertConversations, listToMove, lockConversation, lockOpenWaits, moveMessages, moveWaitsOf, newId, shareParticipants, takeConversationNumbers, updateConversation, } from '@parley/db';
-import { DomainError, NotFound, SYSTEM, statusAfterMerge } from '@parley/domain';
-import { openWaits } from './open-waits.js';
-import { loadInboxTargets } from './sla-promise.js';
+import {
+  appendEvents,
+  copyReads,
+  findChannel,
+  findExtent,
+  findOldestSince,
+  findWaiting,
+  insertConversations,
+  listToMove,
+  lockConversation,
+  lockOpenWaits,
+  moveMessages,
+  moveWaitsOf,
+  newId,
+  shareParticipants,
+  takeConversationNumbers,
+  updateConversation,
+} from '@parley/db'
+import { DomainError, NotFound, SYSTEM, statusAfterMerge } from '@parley/domain'
+import { openWaits } from './open-waits.js'
+import { loadInboxTargets } from './sla-promise.js'
 /**
  * Moves messages into a new conversation that nobody owns. What customers answer to them later goes there, everything else
  * of the thread stays with the old one. A wait goes with the message that began it; who has unanswered messages in both
@@ -11,93 +28,84 @@ import { loadInboxTargets } from './sla-promise.js';
  *   elsewhere, or where nothing would be left
  */
 export async function splitConversation(trx, id, split, expected_version, actor, now) {
-    const old = await lockConversation(trx, id);
-    if (!old)
-        throw new NotFound('conversation');
-    if (old.version !== expected_version)
-        throw new DomainError('version_mismatch', 'The conversation has changed since you read it.');
-    const messages = await listToMove(trx, id, split.message_ids, split.with_replies);
-    const found = new Set(messages.map(message => message.id));
-    if (split.message_ids.some(message_id => !found.has(message_id)))
-        throw new DomainError('validation_failed', 'message_ids names no message of this conversation.');
-    const waits = await lockOpenWaits(trx, id);
-    const apart = await insertApart(trx, old, split, messages, now);
-    const ids = [...found];
-    await moveMessages(trx, ids, apart);
-    const left = await findExtent(trx, id);
-    if (!left)
-        throw new DomainError('validation_failed', 'No message would be left.');
-    await moveWaitsOf(trx, id, apart, ids);
-    await shareParticipants(trx, id, apart);
-    await copyReads(trx, id, apart);
-    const events = await openBoth(trx, old, apart, waits, found, now);
-    const waiting = await findWaiting(trx, apart);
-    await updateConversation(trx, apart, {
-        ...waiting,
-        ...(await findExtent(trx, apart)),
-        status: statusAfterMerge(old.status === 'spam' ? 'spam' : 'pending', waiting.waiting_since !== null),
-    });
-    const { contact_id, first_message_at, first_external_id, last_message_at } = left;
-    await updateConversation(trx, id, {
-        ...(await findWaiting(trx, id)),
-        ...(contact_id ? { contact_id, first_message_at, first_external_id } : {}),
-        last_message_at,
-        updated_at: now,
-    });
-    const data = { from_id: id, into_id: apart, messages: ids.length };
-    const event = { type: 'conversation.split', at: now, actor, data };
-    await appendEvents(trx, [
-        { ...event, conversation_id: id },
-        { ...event, conversation_id: apart },
-        ...events,
-    ]);
-    return apart;
+  const old = await lockConversation(trx, id)
+  if (!old) throw new NotFound('conversation')
+  if (old.version !== expected_version)
+    throw new DomainError('version_mismatch', 'The conversation has changed since you read it.')
+  const messages = await listToMove(trx, id, split.message_ids, split.with_replies)
+  const found = new Set(messages.map(message => message.id))
+  if (split.message_ids.some(message_id => !found.has(message_id)))
+    throw new DomainError('validation_failed', 'message_ids names no message of this conversation.')
+  const waits = await lockOpenWaits(trx, id)
+  const apart = await insertApart(trx, old, split, messages, now)
+  const ids = [...found]
+  await moveMessages(trx, ids, apart)
+  const left = await findExtent(trx, id)
+  if (!left) throw new DomainError('validation_failed', 'No message would be left.')
+  await moveWaitsOf(trx, id, apart, ids)
+  await shareParticipants(trx, id, apart)
+  await copyReads(trx, id, apart)
+  const events = await openBoth(trx, old, apart, waits, found, now)
+  const waiting = await findWaiting(trx, apart)
+  await updateConversation(trx, apart, {
+    ...waiting,
+    ...(await findExtent(trx, apart)),
+    status: statusAfterMerge(old.status === 'spam' ? 'spam' : 'pending', waiting.waiting_since !== null),
+  })
+  const { contact_id, first_message_at, first_external_id, last_message_at } = left
+  await updateConversation(trx, id, {
+    ...(await findWaiting(trx, id)),
+    ...(contact_id ? { contact_id, first_message_at, first_external_id } : {}),
+    last_message_at,
+    updated_at: now,
+  })
+  const data = { from_id: id, into_id: apart, messages: ids.length }
+  const event = { type: 'conversation.split', at: now, actor, data }
+  await appendEvents(trx, [{ ...event, conversation_id: id }, { ...event, conversation_id: apart }, ...events])
+  return apart
 }
 async function insertApart(trx, old, { subject = old.subject }, messages, now) {
-    const id = newId(now);
-    const { inbox_id, channel_id, thread_key, team_id, priority } = old;
-    const number = await takeConversationNumbers(trx, 1);
-    const [first, last] = [messages[0].occurred_at, messages.at(-1).occurred_at];
-    await insertConversations(trx, [
-        {
-            id,
-            number,
-            inbox_id,
-            channel_id,
-            thread_key,
-            // The thread stays with the old one.
-            thread_current: false,
-            split_from_id: old.id,
-            subject,
-            team_id,
-            priority,
-            status: 'pending',
-            first_message_at: first,
-            last_message_at: last,
-            created_at: now,
-            updated_at: now,
-        },
-    ]);
-    const contact_id = messages.find(message => message.direction === 'inbound')?.contact_id ?? null;
-    const data = { number, inbox_id, channel_id, contact_id, subject, split_from_id: old.id };
-    await appendEvents(trx, [
-        { type: 'conversation.created', at: now, actor: SYSTEM, conversation_id: id, data },
-    ]);
-    return id;
+  const id = newId(now)
+  const { inbox_id, channel_id, thread_key, team_id, priority } = old
+  const number = await takeConversationNumbers(trx, 1)
+  const [first, last] = [messages[0].occurred_at, messages.at(-1).occurred_at]
+  await insertConversations(trx, [
+    {
+      id,
+      number,
+      inbox_id,
+      channel_id,
+      thread_key,
+      // The thread stays with the old one.
+      thread_current: false,
+      split_from_id: old.id,
+      subject,
+      team_id,
+      priority,
+      status: 'pending',
+      first_message_at: first,
+      last_message_at: last,
+      created_at: now,
+      updated_at: now,
+    },
+  ])
+  const contact_id = messages.find(message => message.direction === 'inbound')?.contact_id ?? null
+  const data = { number, inbox_id, channel_id, contact_id, subject, split_from_id: old.id }
+  await appendEvents(trx, [{ type: 'conversation.created', at: now, actor: SYSTEM, conversation_id: id, data }])
+  return id
 }
 /** Whose wait stays on one side and who has unanswered messages on the other waits there too. */
 async function openBoth(trx, old, apart, waits, moved, now) {
-    const channel = (await findChannel(trx, old.channel_id));
-    const unanswered = [];
-    for (const { contact_id, opened_at, opened_by_message_id } of waits) {
-        const conversation_id = moved.has(opened_by_message_id) ? old.id : apart;
-        // Whatever is older was answered, or the wait would have begun with it.
-        const message = await findOldestSince(trx, { conversation_id, contact_id }, opened_at, channel.connected_at);
-        if (message)
-            unanswered.push({ ...message, contact_id });
-    }
-    const targets = await loadInboxTargets(trx, old.inbox_id);
-    const { events } = await openWaits(trx, channel, unanswered, [old, { id: apart }], targets, now);
-    return events;
+  const channel = await findChannel(trx, old.channel_id)
+  const unanswered = []
+  for (const { contact_id, opened_at, opened_by_message_id } of waits) {
+    const conversation_id = moved.has(opened_by_message_id) ? old.id : apart
+    // Whatever is older was answered, or the wait would have begun with it.
+    const message = await findOldestSince(trx, { conversation_id, contact_id }, opened_at, channel.connected_at)
+    if (message) unanswered.push({ ...message, contact_id })
+  }
+  const targets = await loadInboxTargets(trx, old.inbox_id)
+  const { events } = await openWaits(trx, channel, unanswered, [old, { id: apart }], targets, now)
+  return events
 }
 //# sourceMappingURL=split-conversation.js.map
