@@ -57,6 +57,7 @@ export async function lockConversationOf(trx: Trx, message_id: string): Promise<
         lateral (select * from conversations where id = m.conversation_id for update) c`.execute(trx)
     const { rows: place } = await sql<{ conversation_id: string }>`
       select conversation_id from messages where id = ${message_id}`.execute(trx)
+    if (!place[0]) throw new Error('a message is gone whose conversation was to be locked')
     if (rows[0] && rows[0].id === place[0]?.conversation_id) return rows[0]
   }
 }
