@@ -12,10 +12,23 @@ import { attachmentView } from './attachments.ts'
 import { externalId, id, instantOut, name, pageQuery, safeText } from './common.ts'
 import { claimLease, routingBody, routingView } from './ownership.ts'
 
-export const inboxBody = z.strictObject({ name, sla_policy_id: id.nullable().default(null) })
+const YEAR_SECONDS = 365 * 24 * 3600
+/** How long after it was resolved a customer's message opens a conversation again; later it begins a new one. null: always. */
+const reopenWindow = z
+  .int()
+  .min(0)
+  .max(10 * YEAR_SECONDS)
+  .nullable()
+
+export const inboxBody = z.strictObject({
+  name,
+  sla_policy_id: id.nullable().default(null),
+  reopen_window_seconds: reopenWindow.default(null),
+})
 export const inboxPatch = z.strictObject({
   name: name.optional(),
   sla_policy_id: id.nullable().optional(),
+  reopen_window_seconds: reopenWindow.optional(),
   /** Who sees it: everybody, or its members and administrators. */
   open_to_all: z.boolean().optional(),
   /** How much open time may pass without work before a claim goes back to the queue; null: it never does. */
@@ -27,6 +40,7 @@ export const inboxView = z
     id,
     name: z.string(),
     sla_policy_id: id.nullable(),
+    reopen_window_seconds: z.int().nullable(),
     open_to_all: z.boolean(),
     claim_lease_seconds: z.int().nullable(),
     routing: routingView,

@@ -2,6 +2,7 @@ import {
   AUTHOR_TYPES,
   CONVERSATION_PRIORITIES,
   CONVERSATION_STATUSES,
+  EVERY_CONVERSATION_STATUS,
   LANGUAGE_SOURCES,
   MAX_TEXT_BYTES,
   MESSAGE_DIRECTIONS,
@@ -27,7 +28,7 @@ export const conversationView = z
     /** The customer who began it; null while nobody but us has spoken. */
     contact: z.object({ id, name: z.string() }).nullable(),
     subject: z.string().nullable(),
-    status: z.enum(CONVERSATION_STATUSES),
+    status: z.enum(EVERY_CONVERSATION_STATUS),
     snoozed_until: instantOut.nullable(),
     priority: z.enum(CONVERSATION_PRIORITIES),
     language: z.string().nullable().meta({ description: 'In which somebody should be able to read it, as BCP 47.' }),
@@ -45,6 +46,12 @@ export const conversationView = z
     }),
     last_message_at: instantOut,
     resolved_at: instantOut.nullable(),
+    follows_id: id
+      .nullable()
+      .meta({ description: 'The earlier one that was resolved too long before to be opened again.' }),
+    followed_by_id: id.nullable().meta({ description: 'The one that goes on from this.' }),
+    split_from_id: id.nullable().meta({ description: 'The one it was split off.' }),
+    merged_into_id: id.nullable().meta({ description: 'Where its messages are now; its status is then merged.' }),
     version: z.int(),
     created_at: instantOut,
     updated_at: instantOut,
@@ -66,6 +73,21 @@ export const conversationPatch = z
     message: 'goes with status snoozed, and that with it',
     path: ['snoozed_until'],
   })
+
+export const conversationMergeBody = z.strictObject({
+  /** Whose messages are moved into the conversation of the path. */
+  from_id: id,
+  /** Refused when that one has changed since. */
+  from_version: z.int().min(1).optional(),
+})
+
+export const conversationSplitBody = z.strictObject({
+  message_ids: z.array(id).min(1).max(200),
+  /** Along with everything that answers them, and what answers that. */
+  with_replies: z.boolean().default(false),
+  /** That of the old one when absent. */
+  subject: safeText(1024).nullable().optional(),
+})
 
 /** `from` is the owner the caller saw: the write is refused when somebody else owns it by now. */
 export const assigneeBody = z.strictObject({ assignee_id: id.nullable(), from: id.nullable() })

@@ -1,4 +1,4 @@
-import { AUTHOR_TYPES, CONVERSATION_STATUSES, MESSAGE_DIRECTIONS } from '@parley/domain'
+import { AUTHOR_TYPES, EVERY_CONVERSATION_STATUS, MESSAGE_DIRECTIONS } from '@parley/domain'
 import { z } from 'zod'
 import { id, instantIn, instantOut, pageQuery, safeText } from './common.ts'
 
@@ -37,7 +37,7 @@ export const foundMessageView = z
       id,
       number: z.int(),
       subject: z.string().nullable(),
-      status: z.enum(CONVERSATION_STATUSES),
+      status: z.enum(EVERY_CONVERSATION_STATUS),
       inbox_id: id,
       channel_id: id,
       assignee_id: id.nullable(),

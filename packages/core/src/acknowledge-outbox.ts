@@ -1,4 +1,4 @@
-import { findMessage, lockConversation, lockMessage, type Message, type Trx } from '@parley/db'
+import { findMessage, lockConversationOf, lockMessage, type Message, type Trx } from '@parley/db'
 import { DomainError, NotFound } from '@parley/domain'
 import { boundedKey } from './bounded-key.ts'
 import { isTaken, recordReplyOutcome } from './record-reply-outcome.ts'
@@ -20,7 +20,7 @@ export async function acknowledgeOutbox(
 ): Promise<Message> {
   const found = await findMessage(trx, message_id)
   if (found?.channel_id !== channel_id || found.direction !== 'outbound') throw new NotFound('message')
-  const conversation = (await lockConversation(trx, found.conversation_id))!
+  const conversation = await lockConversationOf(trx, found.id)
   const message = (await lockMessage(trx, message_id))!
   if (message.state !== 'queued') {
     const same =

@@ -1,9 +1,9 @@
 import {
   appendEvents,
-  findConversation,
   insertMentions,
   insertMessage,
   listMentionable,
+  lockConversation,
   type Mentioned,
   type Message,
   newId,
@@ -29,7 +29,7 @@ export type NoteDraft = {
  *   the inbox
  */
 export async function addNote(trx: Trx, note: NoteDraft, now: Date): Promise<Message & { mentions: Mentioned[] }> {
-  const conversation = await findConversation(trx, note.conversation_id)
+  const conversation = await lockConversation(trx, note.conversation_id)
   if (!conversation) throw new NotFound('conversation')
   await keepClaim(trx, conversation, note.author, now)
   const mentions = note.mentions ? await findMentioned(trx, conversation.inbox_id, note.mentions) : []

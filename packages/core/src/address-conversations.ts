@@ -14,12 +14,12 @@ const LENGTH = 26
 export async function addressConversations(
   trx: Trx,
   fresh: Arrival[],
-  conversationOf: (thread_key: string) => { id: string },
+  conversationOf: (message: Arrival) => { id: string },
   now: Date,
 ): Promise<() => Promise<void>> {
   const hinted = fresh.filter(arrival => arrival.thread_hints !== undefined)
   if (hinted.length === 0) return async () => {}
-  const idOf = (arrival: Arrival) => conversationOf(arrival.thread_key).id
+  const idOf = (arrival: Arrival) => conversationOf(arrival).id
   const ids = [...new Set(hinted.map(idOf))]
   // The conversations that are there are locked: nobody else gives them one now.
   const tokens = await findReplyTokens(trx, ids)

@@ -5,7 +5,7 @@ import {
   closeOpenAttempt,
   findBouncedReply,
   findWaiting,
-  lockConversation,
+  lockConversationOf,
   lockMessage,
   type NewEvent,
   type Trx,
@@ -26,7 +26,7 @@ export async function applyBounces(trx: Trx, channel: Channel, bounces: Connecto
     const external_id = bounce.external_id && boundedKey(bounce.external_id)
     const found = await findBouncedReply(trx, channel.id, { external_id, id: bounce.send_token })
     if (!found) continue
-    const conversation = (await lockConversation(trx, found.conversation_id))!
+    const conversation = await lockConversationOf(trx, found.id)
     const message = (await lockMessage(trx, found.id))!
     const { permanent, recipient } = bounce
     const reason = storableText(bounce.reason)

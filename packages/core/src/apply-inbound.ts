@@ -7,6 +7,7 @@ import {
   changeMessages,
   closeInboundEvents,
   findParents,
+  findReopenWindow,
   findTombstones,
   type IdentityProfile,
   insertConversations,
@@ -14,10 +15,13 @@ import {
   insertTombstones,
   insertVersions,
   type KnownMessage,
+  lockConversations,
   lockConversationsByThread,
   lockKnownMessages,
   type NewEvent,
+  releaseThreads,
   removeAttachments,
+  type ThreadConversation,
   type Trx,
   updateIdentityProfiles,
   upsertPosts,
@@ -101,12 +105,13 @@ async function applyMessages(
 
   const told = readPosts(batch, channel.id, now)
   const external_ids = arrivals.map(arrival => arrival.external_id)
+  const parent_ids = unique(arrivals.flatMap(arrival => arrival.parent_external_id ?? []))
   // Sent together. Conversations are locked before messages, as everywhere.
   const [conversations, known, tombstones, parents, targets, people, posts] = await Promise.all([
-    lockConversationsByThread(trx, channel.id, unique(arrivals.map(arrival => arrival.thread_key))),
+    lockConversationsByThread(trx, channel.id, unique(arrivals.map(arrival => arrival.thread_key)), parent_ids),
     lockKnownMessages(trx, channel.id, external_ids),
     findTombstones(trx, channel.id, external_ids),
-    findParents(trx, channel.id, unique(arrivals.flatMap(arrival => arrival.parent_external_id ?? []))),
+    findParents(trx, channel.id, parent_ids),
     loadInboxTargets(trx, channel.inbox_id),
     resolveContacts(trx, channel, readAuthors(batch), now),
     upsertPosts(trx, channel.id, told.posts),
@@ -114,8 +119,22 @@ async function applyMessages(
   const { contactOf, described, events: met } = people
   const postOf = await placeOnPosts(trx, told, posts, conversations)
   await othersFirst()
+  await lockElsewhere(trx, conversations, known)
+  const reopens = conversations.some(row => row.status === 'resolved')
+  const window_seconds = reopens ? await findReopenWindow(trx, channel.inbox_id) : null
   const fresh = arrivals.filter(arrival => !known.has(arrival.external_id))
-  const threads = openThreads(channel, fresh, conversations, tombstones, contactOf, postOf, nextNumber, targets, now)
+  const threads = openThreads(
+    channel,
+    fresh,
+    conversations,
+    tombstones,
+    contactOf,
+    postOf,
+    nextNumber,
+    targets,
+    window_seconds,
+    now,
+  )
   const writeAddresses = await addressConversations(trx, fresh, threads.conversationOf, now)
 
   const rows = new Map<string, MessageRow>()
@@ -123,7 +142,8 @@ async function applyMessages(
     const parent = parents.get(arrival.parent_external_id ?? '')
     const row = messageRow(arrival, now, {
       channel_id: channel.id,
-      conversation_id: threads.conversationOf(arrival.thread_key).id,
+      conversation_id: threads.conversationOf(arrival).id,
+      thread_conversation_id: threads.threadOf(arrival),
       contact_id: arrival.from_us ? (parent?.contact_id ?? null) : contactOf(arrival.author.external_id),
       in_reply_to: parent?.id ?? null,
       deleted_at: tombstones.get(arrival.external_id) ?? null,
@@ -143,6 +163,8 @@ async function applyMessages(
   const unanswered = arrivals.flatMap(arrival => unansweredOf(arrival, known, rows) ?? [])
   const inserted = [...rows.values()]
   await othersFirst()
+  // Before those that follow: a thread is held once.
+  await releaseThreads(trx, threads.followed, now)
   // Sent one behind the other: PostgreSQL works on the first while the last are still written.
   const writeMessages = () => [
     insertMessages(trx, inserted),
@@ -160,7 +182,7 @@ async function applyMessages(
   const files = readAttachments(channel, arrivals, known, rows, now)
   if (files) await Promise.all([removeAttachments(trx, files.outdated), addAttachments(trx, files.rows)])
   const spoken = { inserted, unanswered, waiting: waits.waiting, postOf }
-  const moved = await moveConversations(trx, conversations, fresh, spoken, contactOf, now)
+  const moved = await moveConversations(trx, conversations, fresh, threads, spoken, contactOf, now)
   const answered = await answerNatively(trx, channel, inserted, conversations, now)
   await othersFirst()
   const events = [
@@ -174,6 +196,18 @@ async function applyMessages(
     ...answered,
   ]
   return { events, described }
+}
+
+/** Rare: history that now comes by itself, and stands in a conversation that its thread is told in no longer. */
+async function lockElsewhere(
+  trx: Trx,
+  conversations: ThreadConversation[],
+  known: Map<string, KnownMessage>,
+): Promise<void> {
+  const locked = new Set(conversations.map(row => row.id))
+  const ids = [...known.values()].filter(row => row.from_history && !locked.has(row.conversation_id))
+  for (const row of await lockConversations(trx, unique(ids.map(message => message.conversation_id))))
+    conversations.push({ ...row, threads: {}, parents: [] })
 }
 
 /** A message of a customer that somebody has to answer: a new one, or one of the history that now comes by itself. */

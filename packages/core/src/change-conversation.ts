@@ -18,8 +18,6 @@ export type ConversationChange = {
   snoozed_until?: Date | undefined
   priority?: ConversationPriority | undefined
   subject?: string | null | undefined
-  /** Checked already: a team that there is. */
-  team_id?: string | null | undefined
   /** BCP 47. What a person says stands; null leaves it to what is found out again. */
   language?: string | null | undefined
 }

@@ -7,7 +7,7 @@ import {
   findChannel,
   findLatestAttempt,
   findMessage,
-  lockConversation,
+  lockConversationOf,
   lockMessage,
   lockPartsAfter,
   type Message,
@@ -137,7 +137,7 @@ export async function markNotSent(
 async function lockReply(trx: Trx, id: string): Promise<{ conversation: Conversation; message: Message }> {
   const found = await findMessage(trx, id)
   if (found?.direction !== 'outbound' || found.author_type === 'native') throw new NotFound('reply')
-  const conversation = (await lockConversation(trx, found.conversation_id))!
+  const conversation = await lockConversationOf(trx, found.id)
   return { conversation, message: (await lockMessage(trx, id))! }
 }
 

@@ -1,4 +1,4 @@
-import { appendEvents, type Draft, deleteDraft, findConversation, lockDraft, type Trx } from '@parley/db'
+import { appendEvents, type Draft, deleteDraft, lockConversation, lockDraft, type Trx } from '@parley/db'
 import { type Member, NotFound } from '@parley/domain'
 import { refuseUnlessSeen, type SeenVersion } from './save-draft.ts'
 
@@ -13,7 +13,7 @@ export async function discardDraft(
   actor: Member,
   now: Date,
 ): Promise<Draft> {
-  if (!(await findConversation(trx, conversation_id))) throw new NotFound('conversation')
+  if (!(await lockConversation(trx, conversation_id))) throw new NotFound('conversation')
   const draft = await lockDraft(trx, conversation_id)
   if (!draft || draft.discarded) throw new NotFound('draft')
   refuseUnlessSeen(draft, seen)

@@ -1,4 +1,12 @@
-import { type EventRow, indexContacts, indexMessages, indexSubjects, listDocumentsAround, type Trx } from '@parley/db'
+import {
+  type EventRow,
+  indexContacts,
+  indexMessages,
+  indexSubjects,
+  listDocumentsAround,
+  listMessageIds,
+  type Trx,
+} from '@parley/db'
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const SAYS_SOMETHING = /^(message|note|reply|action|attachment)\./
@@ -14,10 +22,12 @@ export async function indexEvents(trx: Trx, events: EventRow[]): Promise<void> {
   const conversations = new Set<string>()
   const contacts = new Set<string>()
   const erased = new Set<string>()
+  const movedInto = new Set<string>()
   for (const event of events) {
     const data = (event.data ?? {}) as Record<string, unknown>
     if (SAYS_SOMETHING.test(event.type)) addIds(messages, data.message_id)
     if (/^(message|conversation)\./.test(event.type)) addIds(conversations, event.conversation_id)
+    if (/^conversation\.(merged|split)$/.test(event.type)) addIds(movedInto, data.into_id)
     if (event.actor_type === 'contact' && event.type.startsWith('message.')) addIds(contacts, event.actor_id)
     if (event.type.startsWith('contact.')) {
       for (const id of [data.contact_id, data.contact_ids]) {
@@ -26,6 +36,7 @@ export async function indexEvents(trx: Trx, events: EventRow[]): Promise<void> {
       }
     }
   }
+  for (const id of await listMessageIds(trx, [...movedInto])) messages.add(id)
   // Who is erased leaves no trace in what others answered either.
   const around = await listDocumentsAround(trx, [...erased])
   for (const id of around.messages) messages.add(id)

@@ -39,6 +39,7 @@ export { DELETION_STUCK_MS, keepBlob } from './keep-blob.ts'
 export { ALL_LANES } from './lanes.ts'
 export { lapseClaims } from './lapse-claims.ts'
 export { mergeContacts } from './merge-contacts.ts'
+export { mergeConversations } from './merge-conversations.ts'
 export { notifyPeople } from './notify-people.ts'
 export { openChannel } from './open-channel.ts'
 export { acceptInvitation } from './people/accept-invitation.ts'
@@ -93,6 +94,7 @@ export {
   type SendTask,
   takeSendTask,
 } from './send-reply.ts'
+export { splitConversation } from './split-conversation.ts'
 export { startBackfill } from './start-backfill.ts'
 export { storableText } from './storable-text.ts'
 export { changeTag, createTag, tagConversation, untagConversation } from './tag-conversation.ts'

@@ -6,6 +6,7 @@ import type { Arrival } from './read-batch.ts'
 type Place = {
   channel_id: string
   conversation_id: string
+  thread_conversation_id: string | null
   /** Who wrote it; of our own, whom it answers. */
   contact_id: string | null
   in_reply_to: string | null

@@ -8,6 +8,7 @@ import {
 } from '@parley/db'
 import { SYSTEM, statusAfterCustomerMessage } from '@parley/domain'
 import type { MessageRow } from './message-row.ts'
+import type { OpenedThreads } from './open-threads.ts'
 import { earlierOf, type UnansweredMessage } from './open-waits.ts'
 import { takeBackReopened } from './people/hand-back.ts'
 import type { PostOf } from './place-on-posts.ts'
@@ -31,6 +32,7 @@ export async function moveConversations(
   trx: Trx,
   conversations: Conversation[],
   fresh: Arrival[],
+  { conversationOf, threadOf }: Pick<OpenedThreads, 'conversationOf' | 'threadOf'>,
   { inserted, unanswered, waiting, postOf }: Spoken,
   contactOf: (external_id: string) => string,
   now: Date,
@@ -42,7 +44,8 @@ export async function moveConversations(
   const spokenTo = new Set(unanswered.map(message => message.conversation_id))
   const first = new Map<string, Arrival>()
   for (const arrival of fresh)
-    if (!arrival.from_us && !first.has(arrival.thread_key)) first.set(arrival.thread_key, arrival)
+    if (!arrival.from_us && !threadOf(arrival) && !first.has(conversationOf(arrival).id))
+      first.set(conversationOf(arrival).id, arrival)
 
   const placed = conversations.filter(row => postOf(row.thread_key, row) !== row.post_id)
   const touched = conversations.filter(row => newest.has(row.id) || spokenTo.has(row.id) || placed.includes(row))
@@ -55,7 +58,7 @@ export async function moveConversations(
       ...waitingIn(row, waiting.get(row.id)),
       post_id: postOf(row.thread_key, row),
       last_message_at: later(row.last_message_at, newest.get(row.id) ?? row.last_message_at),
-      ...beginningOf(row, first.get(row.thread_key), contactOf),
+      ...beginningOf(row, first.get(row.id), contactOf),
       updated_at: now,
     })),
   )

@@ -118,6 +118,7 @@ export async function queueReply(
       author_id: draft.author.id,
       contact_id,
       body,
+      thread_conversation_id: parent?.thread_conversation_id ?? null,
       in_reply_to: before?.id ?? parent?.id ?? null,
       part_of: bodies.length > 1 ? (messages[0]?.id ?? id) : null,
       part_number: bodies.length > 1 ? index + 1 : null,

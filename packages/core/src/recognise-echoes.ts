@@ -3,7 +3,7 @@ import {
   closeOpenAttempt,
   findLatestAttempt,
   listUnconfirmedReplies,
-  lockConversation,
+  lockConversationOf,
   lockMessage,
   type Message,
   type Trx,
@@ -29,7 +29,7 @@ export async function recogniseEchoes(trx: Trx, channel: Channel, arrivals: Arri
 }
 
 async function confirm(trx: Trx, reply: Message, echo: Arrival, now: Date): Promise<void> {
-  const conversation = (await lockConversation(trx, reply.conversation_id))!
+  const conversation = await lockConversationOf(trx, reply.id)
   const message = (await lockMessage(trx, reply.id))!
   if (message.state === 'sent') return
   const attempt = await findLatestAttempt(trx, message.id)

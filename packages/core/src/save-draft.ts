@@ -1,9 +1,9 @@
 import {
   appendEvents,
   type Draft,
-  findConversation,
   findMessage,
   insertDraft,
+  lockConversation,
   lockDraft,
   type Trx,
   updateDraft,
@@ -35,7 +35,7 @@ export async function saveDraft(
   author: Member,
   now: Date,
 ): Promise<Draft> {
-  const conversation = await findConversation(trx, conversation_id)
+  const conversation = await lockConversation(trx, conversation_id)
   if (!conversation) throw new NotFound('conversation')
   await keepClaim(trx, conversation, author, now)
   await refuseForeignParent(trx, conversation_id, content.in_reply_to)

@@ -8,7 +8,7 @@ import {
   finishAttempt,
   hasEarlierAction,
   insertAttempt,
-  lockConversation,
+  lockConversationOf,
   lockMessage,
   lockMessageAction,
   type Message,
@@ -86,7 +86,7 @@ export async function finishAction(
   random: number,
 ): Promise<void> {
   const found = (await findMessage(trx, attempt.message_id))!
-  const conversation = (await lockConversation(trx, found.conversation_id))!
+  const conversation = await lockConversationOf(trx, found.id)
   const action = (await lockMessageAction(trx, attempt.action_id!))!
   const reason = 'reason' in result ? storableText(result.reason) : null
   const latest = await findLatestAttempt(trx, action.id)

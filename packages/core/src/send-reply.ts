@@ -1,17 +1,17 @@
 import {
   appendEvents,
   type Channel,
-  type Conversation,
   currentSendEpoch,
   findChannel,
   findLatestAttempt,
   findMessage,
   findNextQueued,
   findPartBefore,
+  findThreadKey,
   finishAttempt,
   hasEarlierUnsent,
   insertAttempt,
-  lockConversation,
+  lockConversationOf,
   lockMessage,
   type Message,
   type SendAttempt,
@@ -44,7 +44,8 @@ export type SendQueued = {
   channel: Channel
   /** What it answers: the customer's message, or the part before it of a long reply. */
   parent: Message | undefined
-  conversation: Conversation
+  /** Into which thread it leaves. */
+  thread_key: string
   distrusted: boolean
 }
 
@@ -56,7 +57,7 @@ export async function takeSendTask(trx: Trx, message_id: string, now: Date): Pro
   const found = await findMessage(trx, message_id)
   if (!found?.next_attempt_at || found.next_attempt_at > now) return { task: 'nothing', reason: 'not_due' }
   // The conversation's lock comes first everywhere; inbound messages of the thread wait for it as well.
-  const conversation = (await lockConversation(trx, found.conversation_id))!
+  const conversation = await lockConversationOf(trx, found.id)
   const message = (await lockMessage(trx, message_id))!
   if (!message.next_attempt_at || message.next_attempt_at > now) return { task: 'nothing', reason: 'not_due' }
   const channel = (await findChannel(trx, message.channel_id))!
@@ -83,7 +84,8 @@ export async function takeSendTask(trx: Trx, message_id: string, now: Date): Pro
     }
     if (!(await maySend(trx, channel, now))) return notReady
     const parent = message.in_reply_to ? await findMessage(trx, message.in_reply_to) : undefined
-    return { task: 'send', message, channel, parent, conversation, distrusted }
+    const thread_key = await findThreadKey(trx, conversation, message.thread_conversation_id)
+    return { task: 'send', message, channel, parent, thread_key, distrusted }
   }
   const lease_until = leaseFrom(now)
   const latest = (await findLatestAttempt(trx, message.id))!
@@ -167,7 +169,7 @@ export async function closeQueuedReply(
   now: Date,
 ): Promise<void> {
   const found = (await findMessage(trx, message_id))!
-  const conversation = (await lockConversation(trx, found.conversation_id))!
+  const conversation = await lockConversationOf(trx, found.id)
   const message = (await lockMessage(trx, message_id))!
   if (message.state !== 'queued') return
   await recordReplyOutcome(trx, conversation, message, outcome, now)
@@ -196,7 +198,7 @@ export async function finishSendAttempt(
   random = 0.5,
 ): Promise<string | undefined> {
   const found = (await findMessage(trx, attempt.message_id))!
-  const conversation = (await lockConversation(trx, found.conversation_id))!
+  const conversation = await lockConversationOf(trx, found.id)
   const reason = 'reason' in outcome ? storableText(outcome.reason) : null
   const finished = await finishAttempt(trx, attempt, { finished_at: now, outcome: outcome.outcome, reason })
   if (!finished) return undefined

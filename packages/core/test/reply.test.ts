@@ -88,7 +88,7 @@ t.test('what was said first in a conversation is sent first', async t => {
   has(t, await take(inbox, second, now), { task: 'nothing', reason: 'earlier_reply_first' })
   has(t, await take(inbox, first, now), {
     task: 'send',
-    conversation: { thread_key: 't-1' },
+    thread_key: 't-1',
     parent: { external_id: 'm-1' },
   })
   const attempt = (await begin(inbox, first, now))!

@@ -13,6 +13,7 @@ test("a customer's message opens everything but spam", async t => {
     snoozed: 'open',
     resolved: 'open',
     spam: 'spam',
+    merged: 'merged',
   }
   for (const status of CONVERSATION_STATUSES) t.equal(statusAfterCustomerMessage(status), after[status], status)
 })

@@ -2,7 +2,9 @@
  * open: needs us · pending: waiting for the customer · snoozed: until a time · resolved · spam.
  */
 export const CONVERSATION_STATUSES = ['open', 'pending', 'snoozed', 'resolved', 'spam'] as const
-export type ConversationStatus = (typeof CONVERSATION_STATUSES)[number]
+/** merged: a pointer to another conversation, in no list; nobody chooses it. */
+export const EVERY_CONVERSATION_STATUS = [...CONVERSATION_STATUSES, 'merged'] as const
+export type ConversationStatus = (typeof EVERY_CONVERSATION_STATUS)[number]
 
 export const CONVERSATION_PRIORITIES = ['low', 'normal', 'high', 'urgent'] as const
 export type ConversationPriority = (typeof CONVERSATION_PRIORITIES)[number]
@@ -19,9 +21,28 @@ export type ConversationSort = (typeof CONVERSATION_SORTS)[number]
 export const VIEW_SCOPES = ['personal', 'team', 'workspace'] as const
 export type ViewScope = (typeof VIEW_SCOPES)[number]
 
-/** A customer's message moves everything but spam to `open`. */
+/** A customer's message moves everything but spam to `open`; a pointer gets none. */
 export function statusAfterCustomerMessage(status: ConversationStatus): ConversationStatus {
-  return status === 'spam' ? 'spam' : 'open'
+  return status === 'spam' || status === 'merged' ? status : 'open'
+}
+
+/**
+ * Whether what a customer said begins a new conversation, because the one of its thread was resolved too long before.
+ * @param said_at in clock time, so that it makes no difference when it reaches us
+ * @param window_seconds null: it is always opened again
+ */
+export function beginsAnew(
+  { status, resolved_at }: { status: ConversationStatus; resolved_at: Date | null },
+  said_at: Date,
+  window_seconds: number | null,
+): boolean {
+  if (status !== 'resolved' || !resolved_at || window_seconds === null) return false
+  return said_at.getTime() > resolved_at.getTime() + window_seconds * 1000
+}
+
+/** A conversation that others were moved into: open while somebody waits in it, unless it is spam. */
+export function statusAfterMerge(status: ConversationStatus, somebody_waits: boolean): ConversationStatus {
+  return somebody_waits && status !== 'spam' ? 'open' : status
 }
 
 /**

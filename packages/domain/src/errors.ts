@@ -25,6 +25,7 @@ export type DomainErrorCode =
   | 'invalid_cursor'
   | 'conflict'
   | 'already_assigned'
+  | 'conversation_merged'
   | 'newer_messages'
   | 'version_mismatch'
   | 'precondition_required'
@@ -41,6 +42,13 @@ export type DomainErrorCode =
   | 'too_many_attempts'
   | 'too_many_streams'
   | 'too_busy'
+
+/** What was asked of a conversation whose messages are in another one now; it is named. */
+export class ConversationMerged extends DomainError {
+  constructor(merged_into_id: string) {
+    super('conversation_merged', 'This conversation was merged into another one.', { merged_into_id })
+  }
+}
 
 /** Absent here means absent or another workspace's: the caller cannot tell which. */
 export class NotFound extends DomainError {

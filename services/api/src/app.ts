@@ -30,6 +30,7 @@ import { contactExportRoutes } from './routes/contact-exports.ts'
 import { contactMergeRoutes } from './routes/contact-merges.ts'
 import { contactNoteRoutes } from './routes/contact-notes.ts'
 import { contactRoutes } from './routes/contacts.ts'
+import { conversationMoveRoutes } from './routes/conversation-moves.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { draftRoutes } from './routes/drafts.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -111,6 +112,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     ...[
       conversationRoutes,
       ownershipRoutes,
+      conversationMoveRoutes,
       draftRoutes,
       presenceRoutes,
       replyRoutes,

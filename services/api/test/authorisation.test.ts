@@ -98,6 +98,8 @@ const BODY_IDS: Record<string, string> = {
   'PUT /v1/conversations/{id}/assignee /from': 'user',
   'PUT /v1/conversations/{id}/team /team_id': 'team',
   'PUT /v1/conversations/{id}/team /from': 'team',
+  'POST /v1/conversations/{id}/merge /from_id': 'conversation',
+  'POST /v1/conversations/{id}/split /message_ids/0': 'message',
   'POST /v1/conversations/{id}/replies /in_reply_to': 'message',
   'POST /v1/conversations/{id}/replies /seen_up_to': 'message',
   'POST /v1/conversations/{id}/replies /attachment_ids/0': 'attachment',

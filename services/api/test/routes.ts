@@ -54,6 +54,8 @@ export function bodyFor(route: Route, ids: Json): Json {
       conversation_id: ids.conversation ?? '00000000-0000-7000-8000-000000000000',
     },
     'PATCH /v1/tasks/{id}': { title: 'Call them' },
+    'POST /v1/conversations/{id}/merge': { from_id: '00000000-0000-7000-8000-000000000000' },
+    'POST /v1/conversations/{id}/split': { message_ids: ['00000000-0000-7000-8000-000000000000'] },
     'POST /v1/conversations/{id}/replies': { body: 'Hello' },
     'POST /v1/conversations/{id}/messages/{message_id}/actions': { verb: 'like' },
     'PUT /v1/messages/{id}/triage': { sentiment: 'complaint' },

@@ -286,7 +286,7 @@ t.test('a correction that is made while its message is judged again is not lost'
   await arrive(comment('m-1', { text: 'It arrived broken, really', version_at: at('09:30:00').toISOString() }))
   const id = await idOf('m-1')
   const edited = (await events()).filter(({ type }) => type === 'message.updated')
-  let triage: Promise<void> | undefined
+  let triage: Promise<number> | undefined
   await run(async trx => {
     await correctTriage(trx, id, { sentiment: 'praise' }, agent, clock.now)
     triage = run(other => triageEvents(other, edited, lexiconModel, clock.now))

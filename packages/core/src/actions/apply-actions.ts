@@ -1,8 +1,9 @@
-import { type Channel, type Conversation, findTeam, listTagsByKey, type Message, type Trx } from '@parley/db'
+import { type Channel, type Conversation, listTagsByKey, type Message, type Trx } from '@parley/db'
 import {
   type ActionOutcome,
   type Actor,
   type ConversationAction,
+  ConversationMerged,
   DomainError,
   type Member,
   searchKey,
@@ -10,6 +11,7 @@ import {
 import { addNote } from '../add-note.ts'
 import { assignConversation } from '../assign-conversation.ts'
 import { applyChange, type ConversationChange } from '../change-conversation.ts'
+import { changeConversationTeam } from '../change-conversation-team.ts'
 import { type Delivery, queueReply } from '../queue-reply.ts'
 import { readReplyValues, renderSavedReply } from '../render-saved-reply.ts'
 import { renderTemplate } from '../reply-template.ts'
@@ -69,6 +71,7 @@ async function applyAction(
     const changed = await applyChange(trx, conversation, fields, acting.actor, now)
     return { conversation: changed, changed: changed !== conversation }
   }
+  if (conversation.merged_into_id) throw new ConversationMerged(conversation.merged_into_id)
   switch (action.type) {
     case 'set_status':
       return change({ status: action.status })
@@ -79,9 +82,11 @@ async function applyAction(
       })
     case 'set_priority':
       return change({ priority: action.priority })
-    case 'set_team':
-      if (action.team_id && !(await findTeam(trx, action.team_id))) throw unknown('team')
-      return change({ team_id: action.team_id })
+    case 'set_team': {
+      const teams = { from: conversation.team_id, to: action.team_id }
+      const given = await changeConversationTeam(trx, conversation.id, teams, acting.actor, now)
+      return { conversation: given, changed: teams.from !== teams.to }
+    }
     case 'assign': {
       const owners = { from: conversation.assignee_id, to: ownerOf(action.assignee_id, acting) }
       const assigned = await assignConversation(trx, conversation.id, owners, acting.actor, now)

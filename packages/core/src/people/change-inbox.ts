@@ -18,7 +18,7 @@ const FOREIGN_KEY_VIOLATION = '23503'
 /** Creates an inbox, open to everybody until it is given members. */
 export async function createInbox(
   trx: Trx,
-  draft: { name: string; sla_policy_id: string | null },
+  draft: { name: string; sla_policy_id: string | null; reopen_window_seconds: number | null },
   actor: Actor,
   now: Date,
 ): Promise<Inbox> {
@@ -30,6 +30,7 @@ export async function createInbox(
 export type InboxChange = {
   name?: string | undefined
   sla_policy_id?: string | null | undefined
+  reopen_window_seconds?: number | null | undefined
   open_to_all?: boolean | undefined
   claim_lease_seconds?: number | null | undefined
   routing?: Routing | undefined

@@ -65,7 +65,7 @@ export async function previewMerge(trx: Trx, ids: string[], others: string[]): P
       (select count(*) from contact_identities where contact_id = any(${ids}::uuid[])) as identities,
       (select count(*) from contact_notes where contact_id = any(${ids}::uuid[])) as notes,
       (select count(*) from (
-        select id from conversations where contact_id = any(${ids}::uuid[])
+        select id from conversations where contact_id = any(${ids}::uuid[]) and status <> 'merged'
         union select conversation_id from messages where contact_id = any(${ids}::uuid[])) found) as conversations,
       (select count(*) from (
         select conversation_id from messages where contact_id = any(${ids}::uuid[])

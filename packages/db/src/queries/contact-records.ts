@@ -155,6 +155,7 @@ export async function listConversationsWith(
       union all
       select conversation_id from messages where contact_id = any(${contact_ids}::uuid[]))`,
   )
+  query = query.where('conversations.status', '<>', 'merged')
   if (inbox_ids) query = query.where('conversations.inbox_id', 'in', inbox_ids)
   if (page.after) {
     const { at, id } = page.after

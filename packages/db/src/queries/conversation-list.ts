@@ -131,7 +131,7 @@ function afterOf(
 export function conditionsOf(filter: ConversationFilter, sort?: ConversationSort): RawBuilder<unknown>[] {
   const { channel_id, contact_id, post_id, assignee_id, team_id, priority, tag_ids, sla, unread_by, updated_after } =
     filter
-  const conditions: RawBuilder<unknown>[] = []
+  const conditions: RawBuilder<unknown>[] = [sql`c.status <> 'merged'`]
   if (channel_id) conditions.push(sql`c.channel_id = ${channel_id}`)
   if (contact_id) conditions.push(sql`c.contact_id = ${contact_id}`)
   if (post_id) conditions.push(sql`c.post_id = ${post_id}`)

@@ -1,4 +1,4 @@
-import type { ConversationStatus } from '@parley/domain'
+import { ConversationMerged, type ConversationStatus } from '@parley/domain'
 import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
 import { insertRows, rowsOf } from '../rows.ts'
@@ -39,21 +39,36 @@ export async function findConversation(trx: Trx, id: string): Promise<Conversati
   return row && nestContact(row)
 }
 
-/** Locks one conversation until the transaction ends; undefined when this workspace has none. */
+/**
+ * Locks one conversation until the transaction ends; undefined when this workspace has none.
+ * @throws ConversationMerged for one that is only a pointer to another
+ */
 export async function lockConversation(trx: Trx, id: string): Promise<Conversation | undefined> {
-  return trx.selectFrom('conversations').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+  const row = await trx.selectFrom('conversations').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+  if (row?.merged_into_id) throw new ConversationMerged(row.merged_into_id)
+  return row
 }
 
-/** Locks these, in id order so that two writers cannot deadlock; those that are not there are left out. */
+/** Locks the conversation in which a message stands, also when it is moved to another one while this waits for the lock. */
+export async function lockConversationOf(trx: Trx, message_id: string): Promise<Conversation> {
+  for (;;) {
+    const { rows } = await sql<Conversation>`
+      select c.* from (select conversation_id from messages where id = ${message_id} limit 1) m,
+        lateral (select * from conversations where id = m.conversation_id for update) c`.execute(trx)
+    const { rows: place } = await sql<{ conversation_id: string }>`
+      select conversation_id from messages where id = ${message_id}`.execute(trx)
+    if (!place[0]) throw new Error('a message is gone whose conversation was to be locked')
+    if (rows[0] && rows[0].id === place[0]?.conversation_id) return rows[0]
+  }
+}
+
+/** Locks these conversations in id order, so that two writers cannot deadlock; those that are not there are left out. */
 export async function lockConversations(trx: Trx, ids: string[]): Promise<Conversation[]> {
   if (ids.length === 0) return []
-  return trx
-    .selectFrom('conversations')
-    .selectAll()
-    .where(eb => eb('id', '=', eb.fn.any(eb.val(ids))))
-    .orderBy('id')
-    .forUpdate()
-    .execute()
+  const { rows } = await sql<Conversation>`
+    select locked.* from (select distinct id from unnest(${ids}::uuid[]) as wanted (id) order by id) found,
+      lateral (select * from conversations where id = found.id for update) locked`.execute(trx)
+  return rows
 }
 
 /**
@@ -75,20 +90,67 @@ export async function updateConversation(
     .executeTakeFirstOrThrow()
 }
 
-/** Locks the channel's conversations of these threads, in id order so that two writers cannot deadlock. */
+/**
+ * A conversation that messages come into. `threads`: the rows that hold a thread of the network which is told here, by the
+ * thread's key: itself, or what was merged into it. `parents`: which messages asked for stand here, where it was split off.
+ */
+export type ThreadConversation = Conversation & { threads: Record<string, string>; parents: string[] }
+
+/**
+ * Locks the conversations of these threads of the channel, and those that were split off and hold one of these messages, in
+ * id order so that two writers cannot deadlock.
+ * @param parent_ids network ids of messages
+ */
 export async function lockConversationsByThread(
   trx: Trx,
   channel_id: string,
   thread_keys: string[],
-): Promise<Conversation[]> {
-  const { rows } = await sql<Conversation>`
-    select locked.* from (
-      select c.id from unnest(${thread_keys}::text[]) as wanted (thread_key),
-        lateral (select id from conversations
-          where channel_id = ${channel_id} and thread_key = wanted.thread_key limit 1) c
-      order by c.id) found,
-      lateral (select * from conversations where id = found.id for update) locked`.execute(trx)
-  return rows
+  parent_ids: string[],
+): Promise<ThreadConversation[]> {
+  for (;;) {
+    const { rows } = await sql<ThreadConversation>`
+      select locked.*, found.threads, found.parents from (
+        select id, coalesce(jsonb_object_agg(thread_key, holder_id) filter (where thread_key is not null), '{}') as threads,
+          coalesce(array_agg(parent) filter (where parent is not null), '{}') as parents
+        from (
+          select coalesce(c.merged_into_id, c.id) as id, wanted.thread_key, c.id as holder_id, null as parent
+          from unnest(${thread_keys}::text[]) as wanted (thread_key),
+            lateral (select id, merged_into_id from conversations
+              where channel_id = ${channel_id} and thread_key = wanted.thread_key and thread_current limit 1) c
+          union all
+          select c.id, null, null, wanted.external_id
+          from unnest(${parent_ids}::text[]) as wanted (external_id),
+            lateral (select conversation_id from messages
+              where channel_id = ${channel_id} and external_id = wanted.external_id limit 1) m,
+            lateral (select id from conversations
+              where id = m.conversation_id and split_from_id is not null and merged_into_id is null limit 1) c) places
+        group by id order by id) found,
+        lateral (select * from conversations where id = found.id for update) locked`.execute(trx)
+    // Merged while this waited for its lock: its messages are elsewhere now.
+    if (rows.every(row => !row.merged_into_id)) return rows
+  }
+}
+
+/** Lets these rows hold their threads no longer: each is followed by a conversation that is about to be inserted. */
+export async function releaseThreads(
+  trx: Trx,
+  rows: { holder_id: string; id: string; followed_by_id: string }[],
+  now: Date,
+): Promise<void> {
+  if (rows.length === 0) return
+  const holders = rows.map(row => row.holder_id)
+  await sql`update conversations set thread_current = false where id = any(${holders}::uuid[])`.execute(trx)
+  await sql`
+    update conversations c set followed_by_id = f.followed_by_id, updated_at = ${now}, version = c.version + 1
+    from unnest(${rows.map(row => row.id)}::uuid[], ${rows.map(row => row.followed_by_id)}::uuid[]) as f (id, followed_by_id)
+    where c.id = f.id`.execute(trx)
+}
+
+/** The key of the thread into which an answer to that message leaves. */
+export async function findThreadKey(trx: Trx, conversation: Conversation, origin: string | null): Promise<string> {
+  if (!origin) return conversation.thread_key
+  const row = await trx.selectFrom('conversations').select('thread_key').where('id', '=', origin).executeTakeFirst()
+  return row?.thread_key ?? conversation.thread_key
 }
 
 export async function insertConversations(trx: Trx, rows: Insertable<Conversations>[]): Promise<void> {

@@ -10,6 +10,12 @@ export async function lockInbox(trx: Trx, id: string): Promise<Inbox | undefined
   return trx.selectFrom('inboxes').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst()
 }
 
+/** For how long an inbox opens resolved conversations again; null: always. */
+export async function findReopenWindow(trx: Trx, id: string): Promise<number | null> {
+  const row = await trx.selectFrom('inboxes').select('reopen_window_seconds').where('id', '=', id).executeTakeFirst()
+  return row?.reopen_window_seconds ?? null
+}
+
 /** Fails with a foreign key's violation while channels, conversations or saved replies belong to it. */
 export async function deleteInbox(trx: Trx, id: string): Promise<void> {
   await trx.deleteFrom('inboxes').where('id', '=', id).execute()

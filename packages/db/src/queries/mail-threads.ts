@@ -56,8 +56,9 @@ export async function findParticipants(
   const { rows } = await sql<{ thread_key: string; addresses: string[] }>`
     select found.* from unnest(${thread_keys}::text[]) as wanted (thread_key), lateral (
       select c.thread_key, array(
-        select a.address from conversation_addresses a where a.conversation_id = c.id) as addresses
-      from conversations c where c.channel_id = ${channel_id} and c.thread_key = wanted.thread_key limit 1) found`.execute(
+        select a.address from conversation_addresses a where a.conversation_id in (c.id, c.merged_into_id)) as addresses
+      from conversations c
+      where c.channel_id = ${channel_id} and c.thread_key = wanted.thread_key and c.thread_current limit 1) found`.execute(
     trx,
   )
   return new Map(rows.map(row => [row.thread_key, row.addresses]))

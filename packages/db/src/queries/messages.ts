@@ -105,6 +105,23 @@ export async function findOldestUnanswered(
   return rows[0]
 }
 
+/** The customer's oldest message with a clock time from `since` on that somebody has to answer, in the order in which waits begin. */
+export async function findOldestSince(
+  trx: Trx,
+  customer: { conversation_id: string; contact_id: string },
+  since: Date,
+  connected_at: Date,
+): Promise<Message | undefined> {
+  const { rows } = await sql<Message>`
+    select * from messages
+    where conversation_id = ${customer.conversation_id} and contact_id = ${customer.contact_id}
+      and direction = 'inbound' and deleted_at is null and not from_history and not automatic
+      and greatest(occurred_at, least(received_at, ${connected_at}::timestamptz)) >= ${since}
+    order by greatest(occurred_at, least(received_at, ${connected_at}::timestamptz)), occurred_at, external_id
+    limit 1`.execute(trx)
+  return rows[0]
+}
+
 /** The customer's last message of a conversation that is still visible; one that a program wrote only where nobody else did. */
 export async function findLatestCustomerMessage(trx: Trx, conversation_id: string): Promise<Message | undefined> {
   return trx

@@ -20,15 +20,11 @@ export async function listQueuedReplies(
     .leftJoin('messages as parent', join =>
       join.onRef('parent.workspace_id', '=', 'm.workspace_id').onRef('parent.id', '=', 'm.in_reply_to'),
     )
-    .select([
-      'm.id',
-      'm.conversation_id',
-      'm.body',
-      'm.visibility',
-      'm.occurred_at',
-      'm.has_attachments',
-      'c.thread_key',
-    ])
+    .leftJoin('conversations as thread', join =>
+      join.onRef('thread.workspace_id', '=', 'm.workspace_id').onRef('thread.id', '=', 'm.thread_conversation_id'),
+    )
+    .select(eb => eb.fn.coalesce('thread.thread_key', 'c.thread_key').as('thread_key'))
+    .select(['m.id', 'm.conversation_id', 'm.body', 'm.visibility', 'm.occurred_at', 'm.has_attachments'])
     .select(['parent.external_id as parent_external_id', 'parent.reply_context as parent_reply_context'])
     .where('m.channel_id', '=', channel_id)
     .where('m.state', '=', 'queued')

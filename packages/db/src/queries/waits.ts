@@ -87,7 +87,12 @@ export async function openWaitAgain(trx: Trx, wait_id: string): Promise<void> {
 export async function closeWait(
   trx: Trx,
   wait_id: string,
-  closed: { closed_at: Date; closed_by_message_id?: string | null; cancelled_reason?: string },
+  closed: {
+    closed_at: Date
+    closed_by_message_id?: string | null
+    cancelled_reason?: string
+    merged_into_id?: string
+  },
 ): Promise<void> {
   await trx.updateTable('waits').set(closed).where('id', '=', wait_id).execute()
 }

@@ -16,6 +16,7 @@ const DOMAIN: Record<DomainErrorCode, Kind> = {
   invalid_cursor: { status: 400, title: 'Invalid cursor' },
   conflict: { status: 409, title: 'Conflict' },
   already_assigned: { status: 409, title: 'Already assigned' },
+  conversation_merged: { status: 409, title: 'Conversation merged' },
   newer_messages: { status: 409, title: 'Newer messages' },
   version_mismatch: { status: 412, title: 'Version mismatch' },
   precondition_required: { status: 428, title: 'Precondition required' },

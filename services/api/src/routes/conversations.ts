@@ -30,7 +30,7 @@ import {
   seesInbox,
   type Trx,
 } from '@parley/db'
-import { DomainError, NotFound, searchRefused } from '@parley/domain'
+import { ConversationMerged, DomainError, NotFound, searchRefused } from '@parley/domain'
 import { z } from 'zod'
 import { filterFor } from '../conversation-filter.ts'
 import { describeEvent } from '../describe-event.ts'
@@ -239,6 +239,7 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
       if (!user_id) throw new DomainError('validation_failed', 'This key acts as no person, so it reads nothing.')
       await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
         const conversation = await getConversation(trx, request.credential, request.params.id)
+        if (conversation.merged_into_id) throw new ConversationMerged(conversation.merged_into_id)
         const { up_to } = request.body
         const seen = up_to ? await findMessage(trx, up_to) : undefined
         if (up_to && seen?.conversation_id !== conversation.id)

@@ -69,7 +69,7 @@ async function countFailure(ctx: WorkerContext, channel: Channel): Promise<void>
   await ctx.db.inWorkspace(channel.workspace_id, trx => recordCall(trx, channel, false, at))
 }
 
-async function outgoing(ctx: WorkerContext, { message, parent, conversation }: SendQueued): Promise<OutgoingReply> {
+async function outgoing(ctx: WorkerContext, { message, parent, thread_key }: SendQueued): Promise<OutgoingReply> {
   const { workspace_id, id } = message
   const files = message.has_attachments
     ? await ctx.db.inWorkspace(workspace_id, trx => listAttachmentsOf(trx, [id]))
@@ -78,7 +78,7 @@ async function outgoing(ctx: WorkerContext, { message, parent, conversation }: S
     message_id: message.id,
     text: message.body,
     visibility: message.visibility,
-    thread_key: conversation.thread_key,
+    thread_key,
     queued_at: message.received_at,
     in_reply_to: parent ? networkMessage(parent) : null,
     attachments: outgoingAttachments(ctx.blobs, files),
