@@ -6,6 +6,8 @@ export const EVENT_TYPES = [
   'message.received',
   'message.updated',
   'message.deleted',
+  'message.dismissed',
+  'message.undismissed',
   'attachment.stored',
   'attachment.refused',
   'attachment.failed',

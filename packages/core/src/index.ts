@@ -21,6 +21,7 @@ export { cancelReply, markNotSent, markSent, retryReply } from './decide-reply.t
 export { deleteChannel } from './delete-channel.ts'
 export { discardDraft } from './discard-draft.ts'
 export { discardManyParked, discardParked } from './discard-parked.ts'
+export { dismissMessage, undismissMessage } from './dismiss-message.ts'
 export { doubtOutbox } from './doubt-outbox.ts'
 export { type Advance, advanceErasure } from './erasure/advance-erasure.ts'
 export { beginErasure } from './erasure/begin-erasure.ts'
