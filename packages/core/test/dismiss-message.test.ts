@@ -29,16 +29,22 @@ const undismiss = async (inbox: Inbox, external_id: string, time: string) => {
 }
 const open = async (inbox: Inbox) => (await inbox.everything('waits')).filter(wait => !wait.closed_at)
 
-t.test('a wait goes on from the next message when the one that opened it is dismissed, and is cancelled with the last', async t => {
-  const { inbox } = await askedTwice()
-  has(t, await dismiss(inbox, 'm-1', '09:05:00'), { dismissed_reason: 'Only thanks', dismissed_by_id: inbox.agent.id })
-  has(t, await inbox.only('waits'), { opened_at: at('09:01:00'), closed_at: null })
-  has(t, await inbox.only('sla_clocks'), { due_at: at('10:01:00'), state: 'running' })
-  await dismiss(inbox, 'm-2', '09:06:00')
-  has(t, await inbox.only('waits'), { closed_at: at('09:06:00'), cancelled_reason: 'dismissed' })
-  has(t, await inbox.only('sla_clocks'), { state: 'cancelled', cancelled_reason: 'dismissed' })
-  has(t, await inbox.only('conversations'), { waiting_since: null, next_due_at: null })
-})
+t.test(
+  'a wait goes on from the next message when the one that opened it is dismissed, and is cancelled with the last',
+  async t => {
+    const { inbox } = await askedTwice()
+    has(t, await dismiss(inbox, 'm-1', '09:05:00'), {
+      dismissed_reason: 'Only thanks',
+      dismissed_by_id: inbox.agent.id,
+    })
+    has(t, await inbox.only('waits'), { opened_at: at('09:01:00'), closed_at: null })
+    has(t, await inbox.only('sla_clocks'), { due_at: at('10:01:00'), state: 'running' })
+    await dismiss(inbox, 'm-2', '09:06:00')
+    has(t, await inbox.only('waits'), { closed_at: at('09:06:00'), cancelled_reason: 'dismissed' })
+    has(t, await inbox.only('sla_clocks'), { state: 'cancelled', cancelled_reason: 'dismissed' })
+    has(t, await inbox.only('conversations'), { waiting_since: null, next_due_at: null })
+  },
+)
 
 t.test('a dismissal that is taken back lets the customer wait since they wrote, under the same promise', async t => {
   const { inbox } = await askedTwice()
