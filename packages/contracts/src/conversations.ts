@@ -136,6 +136,12 @@ export const messageView = z
           "Whether the mailbox's own server vouches for the sender: false where it says that the sender is not who it " +
           'claims to be, null where nothing is known.',
       }),
+    dismissed_at: instantOut.nullable().meta({
+      description: 'Since when it needs no answer, as somebody has said: nobody waits for one to it. Null otherwise.',
+    }),
+    dismissed_reason: z.string().nullable(),
+    dismissed_by_type: z.string().nullable(),
+    dismissed_by_id: id.nullable(),
     external_id: z.string().nullable(),
     in_reply_to: id.nullable(),
     permalink: z.string().nullable(),

@@ -7,6 +7,8 @@ export const EVENT_TYPES = [
   'message.updated',
   'message.deleted',
   'message.triaged',
+  'message.dismissed',
+  'message.undismissed',
   'attachment.stored',
   'attachment.refused',
   'attachment.failed',

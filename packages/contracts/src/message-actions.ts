@@ -14,6 +14,9 @@ export const actionBody = z.discriminatedUnion('verb', [
 export const actionParams = z.strictObject({ id, message_id: id })
 export const oneActionParams = actionParams.extend({ action_id: id })
 
+/** Why a customer's message needs no answer. */
+export const dismissBody = z.strictObject({ reason: safeText(200) })
+
 export const actionView = z
   .object({
     id,

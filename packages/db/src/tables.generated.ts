@@ -546,6 +546,10 @@ export interface Messages {
   conversation_id: string;
   deleted_at: Timestamp | null;
   direction: import('@parley/domain').MessageDirection;
+  dismissed_at: Timestamp | null;
+  dismissed_by_id: string | null;
+  dismissed_by_type: string | null;
+  dismissed_reason: string | null;
   edited_at: Timestamp | null;
   external_id: string | null;
   from_history: Generated<boolean>;

@@ -83,17 +83,20 @@ export async function findLatestOccurredAt(trx: Trx, conversation_id: string): P
 /**
  * The customer's oldest visible message that reached us after `answered_up_to` (null: nothing was answered), in the
  * order in which waits begin: nobody waits on a channel that was not connected yet.
+ * @param only looks at this message alone
  */
 export async function findOldestUnanswered(
   trx: Trx,
   customer: { conversation_id: string; contact_id: string },
   answered_up_to: Date | null,
   connected_at: Date,
+  only: string | null = null,
 ): Promise<Message | undefined> {
   const { rows } = await sql<Message>`
     select * from messages
     where conversation_id = ${customer.conversation_id} and contact_id = ${customer.contact_id}
       and direction = 'inbound' and deleted_at is null and not from_history and not automatic
+      and dismissed_at is null and (${only}::uuid is null or id = ${only})
       -- Whoever answers in the network's own app sees what stands there, whenever it reaches us.
       and occurred_at > coalesce((
         select max(answer.occurred_at) from waits w join messages answer on answer.id = w.closed_by_message_id
@@ -176,7 +179,7 @@ export async function findOnlyCustomer(trx: Trx, conversation_id: string): Promi
   return rows.length === 1 ? rows[0]!.contact_id : undefined
 }
 
-/** What the customer wrote first after that moment of the network's time and has not deleted. */
+/** What the customer wrote first after that moment of the network's time and has not deleted, and nobody dismissed. */
 export async function findOldestCustomerMessageAfter(
   trx: Trx,
   customer: { conversation_id: string; contact_id: string },
@@ -191,11 +194,25 @@ export async function findOldestCustomerMessageAfter(
     .where('deleted_at', 'is', null)
     .where('from_history', '=', false)
     .where('automatic', '=', false)
+    .where('dismissed_at', 'is', null)
     .where('occurred_at', '>', after)
     .orderBy('occurred_at')
     .orderBy('thread_position')
     .limit(1)
     .executeTakeFirst()
+}
+
+/** True when a person has answered whoever wrote `message`, as any of `contact_ids`, after it could be read. */
+export async function hasAnswerSince(trx: Trx, message: Message, contact_ids: string[]): Promise<boolean> {
+  const { conversation_id, processed_at, occurred_at } = message
+  const { rows } = await sql`
+    select from messages m
+    where m.conversation_id = ${conversation_id} and m.direction = 'outbound' and m.state = 'sent'
+      and (m.contact_id = any(${contact_ids}::uuid[]) or (m.contact_id is null and m.author_type = 'native'))
+      and ((m.author_type = 'native' and m.occurred_at >= ${occurred_at})
+        or (m.author_type = 'user' and m.received_at >= ${processed_at}))
+    limit 1`.execute(trx)
+  return rows.length > 0
 }
 
 /**

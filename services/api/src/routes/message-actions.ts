@@ -1,5 +1,13 @@
-import { actionBody, actionParams, actions, actionView, oneActionParams } from '@parley/contracts'
-import { cancelAction, queueAction } from '@parley/core'
+import {
+  actionBody,
+  actionParams,
+  actions,
+  actionView,
+  dismissBody,
+  messageView,
+  oneActionParams,
+} from '@parley/contracts'
+import { cancelAction, dismissMessage, queueAction, undismissMessage } from '@parley/core'
 import { findMessage, listMessageActions, type Trx } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import { capabilitiesOf } from '../capabilities-of.ts'
@@ -79,6 +87,52 @@ export const messageActionRoutes: Routes = async (app, { ctx }) => {
         await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
         await getMessage(trx, request.params)
         return cancelAction(trx, { message_id, action_id }, request.actor, ctx.now())
+      })
+      return reply
+    },
+  )
+
+  app.post(
+    '/conversations/:id/messages/:message_id/dismiss',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Conversations'],
+        summary: "Say that a customer's message needs no answer",
+        description: 'Nobody waits for an answer to it. 409 when it is answered, or never needed an answer.',
+        params: actionParams,
+        body: dismissBody,
+        response: { 200: messageView },
+      },
+    },
+    async (request, reply) => {
+      const { id: conversation_id, message_id } = request.params
+      const { reason } = request.body
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'message', message_id)
+        return dismissMessage(trx, { conversation_id, message_id }, reason, request.actor, ctx.now())
+      })
+      return reply
+    },
+  )
+
+  app.post(
+    '/conversations/:id/messages/:message_id/undismiss',
+    {
+      config: { access: 'agent' },
+      schema: {
+        tags: ['Conversations'],
+        summary: "Take back that a customer's message needs no answer",
+        description: 'The customer waits since they wrote it. 409 when they have been answered since.',
+        params: actionParams,
+        response: { 200: messageView },
+      },
+    },
+    async (request, reply) => {
+      const { id: conversation_id, message_id } = request.params
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        await refuseUnseen(trx, request.credential, 'message', message_id)
+        return undismissMessage(trx, { conversation_id, message_id }, request.actor, ctx.now())
       })
       return reply
     },

@@ -1,0 +1,55 @@
+import {
+  type Channel,
+  closeWait,
+  findLastAnswerWrittenAt,
+  findOldestUnanswered,
+  findWaiting,
+  lockConversation,
+  lockOpenWait,
+  lockRunningClock,
+  type Message,
+  type NewEvent,
+  type Trx,
+  updateClock,
+  updateConversation,
+} from '@parley/db'
+import { type Actor, clockTime, SYSTEM } from '@parley/domain'
+import { moveWait } from './move-wait.ts'
+
+/**
+ * Lets nobody wait for an answer to a message that needs none any more. A wait that it had opened goes on from the
+ * customer's next unanswered message, or is cancelled when there is none.
+ */
+export async function releaseWait(
+  trx: Trx,
+  channel: Channel,
+  message: Message,
+  reason: 'customer_deleted' | 'dismissed',
+  now: Date,
+  actor: Actor = SYSTEM,
+): Promise<NewEvent[]> {
+  const { conversation_id, contact_id } = message
+  if (!contact_id || message.direction !== 'inbound') return []
+  await lockConversation(trx, conversation_id)
+  const customer = { conversation_id, contact_id }
+  const wait = await lockOpenWait(trx, customer)
+  if (wait?.opened_by_message_id !== message.id) return []
+  const answered_up_to = await findLastAnswerWrittenAt(trx, customer)
+  const next = await findOldestUnanswered(trx, customer, answered_up_to, channel.connected_at)
+  const events: NewEvent[] = []
+  if (next) {
+    const opened_at = clockTime(next.occurred_at, next.received_at, channel.connected_at)
+    events.push(...(await moveWait(trx, wait, next.id, opened_at, reason, now)).events)
+  } else {
+    await closeWait(trx, wait.id, { closed_at: now, cancelled_reason: reason })
+    const clock = await lockRunningClock(trx, wait.id)
+    if (clock) {
+      await updateClock(trx, clock.id, { state: 'cancelled', cancelled_at: now, cancelled_reason: reason })
+      const data = { clock_id: clock.id, metric: clock.metric, reason }
+      events.push({ type: 'sla.cancelled', at: now, actor, conversation_id, data })
+    }
+  }
+  const waiting = await findWaiting(trx, conversation_id)
+  await updateConversation(trx, conversation_id, { ...waiting, updated_at: now })
+  return events
+}
