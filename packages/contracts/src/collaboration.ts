@@ -46,6 +46,7 @@ const NOTIFICATION_KINDS = [
   'resolved',
   'reopened',
   'task_due',
+  'expert_answered',
 ] as const
 
 const notificationView = z

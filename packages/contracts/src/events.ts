@@ -128,6 +128,9 @@ export const EVENT_TYPES = [
   'task.deleted',
   'notification.created',
   'notification.read',
+  'expert_link.created',
+  'expert_link.revoked',
+  'expert_link.answered',
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 

@@ -17,7 +17,7 @@ import { watchConversations } from './watch-conversation.ts'
 export type Mentions = { user_ids: string[]; team_ids: string[] }
 export type NoteDraft = {
   conversation_id: string
-  author: Actor & { type: 'user' | 'api_key' | 'rule' }
+  author: Actor & { type: 'user' | 'api_key' | 'rule' | 'expert' }
   body: string
   mentions?: Mentions | undefined
 }

@@ -14,7 +14,7 @@ import { watchConversations } from './watch-conversation.ts'
 type Kind = Notification['kind']
 /** An event that somebody may be told of. `to`: who; `watchers`: whoever watches the conversation at that moment. */
 type News = { event: EventRow; conversation_id: string; kind: Kind; to: string[] | 'watchers' }
-type Data = { assignee_id?: unknown; message_id?: unknown; task_id?: unknown; history?: unknown }
+type Data = { assignee_id?: unknown; asker_id?: unknown; message_id?: unknown; task_id?: unknown; history?: unknown }
 
 /**
  * Tells people what these events mean to them: each event once, never their own acts, and only those who see the
@@ -73,7 +73,7 @@ async function readNews(trx: Trx, events: EventRow[]): Promise<News[]> {
     const { conversation_id } = event
     if (!conversation_id) return []
     const told = (kind: Kind, to: News['to']): News[] => [{ event, conversation_id, kind, to }]
-    const { assignee_id, message_id, history } = event.data as Data
+    const { assignee_id, asker_id, message_id, history } = event.data as Data
     switch (event.type) {
       case 'note.created': {
         const named = mentions.filter(mention => mention.message_id === message_id)
@@ -94,6 +94,8 @@ async function readNews(trx: Trx, events: EventRow[]): Promise<News[]> {
         return history ? [] : told('customer_message', 'watchers')
       case 'task.due':
         return told('task_due', textsOf(assignee_id))
+      case 'expert_link.answered':
+        return told('expert_answered', textsOf(asker_id))
       default:
         return []
     }

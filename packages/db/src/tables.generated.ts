@@ -379,6 +379,23 @@ export interface Events {
   xact: Generated<string>;
 }
 
+export interface ExpertLinks {
+  answered_at: Timestamp | null;
+  conversation_id: string;
+  created_at: Timestamp;
+  created_by_id: string;
+  created_by_type: import('@parley/domain').MemberType;
+  expires_at: Timestamp;
+  id: string;
+  message_id: string | null;
+  message_ids: string[];
+  name: string;
+  question: string;
+  revoked_at: Timestamp | null;
+  token_hash: Buffer;
+  workspace_id: Generated<string>;
+}
+
 export interface FeedCursors {
   attempts: Generated<number>;
   consumer: string;
@@ -993,6 +1010,7 @@ export interface DB {
   erased_ids: ErasedIds;
   erasure_keys: ErasureKeys;
   events: Events;
+  expert_links: ExpertLinks;
   feed_cursors: FeedCursors;
   feed_failures: FeedFailures;
   idempotency_keys: IdempotencyKeys;

@@ -157,7 +157,14 @@ t.test('the roles own no table, cannot log in, and are above no rule', async t =
     union all select nspname from pg_namespace where nspowner in (select oid from pg_roles where rolname ~ '^parley_(app|search|system)$')
     order by 1`)
   const functions = [
-    ...['authenticate_api_key', 'authenticate_session', 'find_invitation', 'find_logins', 'find_password_reset'],
+    ...[
+      'authenticate_api_key',
+      'authenticate_session',
+      'find_expert_link',
+      'find_invitation',
+      'find_logins',
+      'find_password_reset',
+    ],
     ...['oldest_pending_event', 'search_matches', 'search_names', 'search_people'],
   ]
   t.same(
@@ -207,6 +214,7 @@ t.test('what runs with the rights of another role is known, and who may call it'
     { name: 'authenticate_session', gives: caller, ...asSystem },
     { name: 'drop_payload_partitions', gives: 'integer', ...asOwner },
     { name: 'ensure_payload_partitions', gives: 'integer', ...asOwner },
+    { name: 'find_expert_link', gives: found, ...asSystem },
     { name: 'find_invitation', gives: found, ...asSystem },
     { name: 'find_logins', gives: 'TABLE(workspace_id uuid, user_id uuid, workspace_name text)', ...asSystem },
     { name: 'find_password_reset', gives: found, ...asSystem },
@@ -219,6 +227,7 @@ t.test('what runs with the rights of another role is known, and who may call it'
     'select authenticate_api_key(null, now())',
     'select authenticate_session(null, now())',
     `select find_logins('x')`,
+    'select find_expert_link(null)',
     'select find_invitation(null)',
     'select find_password_reset(null)',
     'select inboxes_of(null, null, null, null)',
@@ -294,6 +303,7 @@ t.test('the system role writes nothing and reads the granted columns alone', asy
     contact_erasures: 'id, state, workspace_id',
     contact_exports: 'id, next_attempt_at, workspace_id',
     events: 'at, seq, workspace_id, xact',
+    expert_links: 'id, token_hash, workspace_id',
     feed_cursors: 'consumer, seq, workspace_id, xact',
     feed_failures: 'consumer, state, workspace_id',
     inbound_events: 'channel_id, id, lane, received_at, state, workspace_id',

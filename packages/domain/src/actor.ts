@@ -1,7 +1,7 @@
 export const ROLES = ['agent', 'lead', 'admin'] as const
 export type Role = (typeof ROLES)[number]
 
-export const ACTOR_TYPES = ['user', 'api_key', 'rule', 'contact', 'system'] as const
+export const ACTOR_TYPES = ['user', 'api_key', 'rule', 'contact', 'system', 'expert'] as const
 export type ActorType = (typeof ACTOR_TYPES)[number]
 
 /** Who caused a change, as events record it. */

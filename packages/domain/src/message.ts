@@ -12,7 +12,7 @@ export type MessageState = (typeof MESSAGE_STATES)[number]
 export const MESSAGE_DIRECTIONS = ['inbound', 'outbound', 'internal'] as const
 export type MessageDirection = (typeof MESSAGE_DIRECTIONS)[number]
 
-export const AUTHOR_TYPES = ['contact', 'user', 'api_key', 'native', 'rule'] as const
+export const AUTHOR_TYPES = ['contact', 'user', 'api_key', 'native', 'rule', 'expert'] as const
 export type AuthorType = (typeof AUTHOR_TYPES)[number]
 
 /** Only a person's answer ends a wait; what a program sends by its own key is help, not an answer. */

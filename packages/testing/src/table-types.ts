@@ -28,6 +28,7 @@ const WORDS = {
   'drafts.updated_by_type': 'MemberType',
   'drafts.visibility': 'Visibility | null',
   'events.actor_type': 'ActorType',
+  'expert_links.created_by_type': 'MemberType',
   'inboxes.routing': 'Routing',
   'invitations.invited_by_type': 'MemberType',
   'invitations.role': 'Role',

@@ -34,6 +34,7 @@ import { conversationMoveRoutes } from './routes/conversation-moves.ts'
 import { conversationRoutes } from './routes/conversations.ts'
 import { draftRoutes } from './routes/drafts.ts'
 import { eventRoutes } from './routes/events.ts'
+import { expertLinkRoutes } from './routes/expert-links.ts'
 import { feedRoutes } from './routes/feeds.ts'
 import { inboundWebhookRoutes } from './routes/inbound-webhooks.ts'
 import { inboxRoutes } from './routes/inboxes.ts'
@@ -138,7 +139,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     ],
     ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes, contactExportRoutes],
     ...[feedRoutes, searchRoutes],
-    ...[watcherRoutes, notificationRoutes, taskRoutes],
+    ...[watcherRoutes, notificationRoutes, taskRoutes, expertLinkRoutes],
   ]
   for (const routes of versioned) {
     await app.register(routes, { ...options, prefix: '/v1' })

@@ -150,6 +150,7 @@ const BODY_IDS: Record<string, string> = {
   'POST /v1/conversations/{id}/notes /mentions/team_ids/0': 'team',
   'POST /v1/me/notifications/read /ids/0': 'notification',
   'POST /v1/me/notifications/read /up_to': 'notification',
+  'POST /v1/conversations/{id}/expert_links /message_ids/0': 'message',
   'POST /v1/tasks /conversation_id': 'conversation',
   'POST /v1/tasks /assignee_id': 'user',
   'PATCH /v1/tasks/{id} /assignee_id': 'user',
@@ -285,6 +286,15 @@ t.test('a cursor of another workspace is no cursor here', async t => {
 /** What belongs to an inbox, and so is kept from those who do not see it. What belongs to none is everybody's. */
 const OF_INBOXES = [
   ...['inbox', 'channel', 'conversation', 'message', 'post', 'parked', 'attachment', 'saved reply', 'rule', 'task'],
+  'inbox',
+  'channel',
+  'conversation',
+  'message',
+  'parked',
+  'attachment',
+  'saved reply',
+  'task',
+  'expert link',
 ]
 const OF_THE_WORKSPACE = [
   ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro'],

@@ -48,6 +48,13 @@ const GOOD: Record<string, Json> = {
   'POST /v1/sla/policies': { name: 'Hour', calendar_id: conversation.id, first_response_seconds: 3600 },
   [`POST /v1/conversations/${conversation.id}/notes`]: { body: 'Hello' },
   'POST /v1/tasks': { conversation_id: conversation.id, title: 'Call them', due_at: '2027-01-07T09:00:00Z' },
+  [`POST /v1/conversations/${conversation.id}/expert_links`]: {
+    name: 'Dr. Reed',
+    question: 'Is that so?',
+    message_ids: [conversation.messages[0]],
+  },
+  'POST /v1/expert_links/read': { token: 'none' },
+  'POST /v1/expert_links/answer': { token: 'none', body: 'Yes.' },
   [`PATCH /v1/tasks/${conversation.id}`]: { title: 'Call them' },
   'POST /v1/me/notifications/read': { ids: [conversation.id] },
   [`POST /v1/conversations/${conversation.id}/replies`]: { body: 'Hello' },

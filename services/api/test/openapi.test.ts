@@ -91,7 +91,10 @@ t.test('every route says what it is for, what it answers and how it refuses', as
 })
 
 /** Those that let somebody in: they ask for something else instead of a key. */
-const ENTRANCES = ['POST /v1/sessions', 'POST /v1/invitations/accept', 'POST /v1/password_resets/accept']
+const ENTRANCES = [
+  ...['POST /v1/sessions', 'POST /v1/invitations/accept', 'POST /v1/password_resets/accept'],
+  ...['POST /v1/expert_links/read', 'POST /v1/expert_links/answer'],
+]
 
 t.test('every route under /v1 but the ways in needs a role and a key, and the others need none', async t => {
   for (const { method, path, role, operation } of routes) {

@@ -60,6 +60,7 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
     'contact erasure': await post(`/v1/contacts/${person.contact_id}/erase`),
     notification: await addNotification(api, tenant, conversation.id),
     task: await make('/v1/tasks', { ...TASK, conversation_id: conversation.id }),
+    'expert link': await make(`/v1/conversations/${conversation.id}/expert_links`, { question: 'Is that so?' }),
     view: await make('/v1/views', { scope: 'workspace', filter: {} }),
     macro: await make('/v1/macros', {
       scope: 'workspace',
@@ -109,6 +110,7 @@ const PARAMETERS: Record<string, string> = {
   note_id: 'message',
   macro_id: 'macro',
   failure_id: 'message',
+  link_id: 'expert link',
 }
 /** What a path calls by a name, which is the same in every workspace. */
 const NAMES: Record<string, string> = { tag: 'refund', consumer: 'search' }

@@ -6,6 +6,8 @@ import {
   addContactNote,
   addNote,
   answerContext,
+  answerQuestion,
+  askExpert,
   beginErasure,
   beginSendAttempt,
   changeContact,
@@ -170,6 +172,9 @@ async function knowThem(t: Test) {
     await addNote(trx, { conversation_id: conversation.id, author: actor, body: 'Ask Canary Quill.' }, clock.now)
     const task = { title: 'Call Canary Quill', note: 'Canary Quill, again.', due_at: at('18:00:00'), assignee_id: null }
     await createTask(trx, { conversation_id: conversation.id, ...task }, actor, clock.now)
+    const question = { name: 'Canary Quill’s doctor', question: 'Does Canary Quill sing?', expires_in_seconds: 60 }
+    const link = await askExpert(trx, { conversation_id: conversation.id, ...question }, actor, clock.now)
+    await answerQuestion(trx, link.id, 'Canary Quill does.', clock.now)
     await insertConversationAddresses(trx, [{ conversation_id: conversation.id, address: CANARY.external_id }])
     const text = { body: 'Dear canary', visibility: null, in_reply_to: null, attachment_ids: [] }
     await saveDraft(trx, conversation.id, text as never, undefined, actor, clock.now)
@@ -282,7 +287,7 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
     ...['message_versions.body', 'message_tombstones.external_id', 'attachments.filename', 'a file'],
     ...['conversations.subject', 'conversations.thread_key', 'drafts.body', 'send_attempts.prepared', 'events.data'],
     ...['conversation_addresses.address', 'message_actions.body', 'message_actions.state_reason'],
-    ...['tasks.title', 'tasks.note'],
+    ...['tasks.title', 'tasks.note', 'expert_links.name', 'expert_links.question'],
     ...['posts.external_id', 'posts.text', 'posts.author_external_id', 'posts.author_handle', 'posts.permalink'],
     ...['inbound_events.dedup_key', 'inbound_events.parked_payload', 'inbound_payloads.payload'],
   ])
@@ -319,7 +324,7 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
       drafts: 1,
       posts: 1,
     },
-    ...{ conversations: 1, attempts: 1, our_texts: 3, replies_cancelled: 1, answers: 1, ledger_events: 7 },
+    ...{ conversations: 1, attempts: 1, our_texts: 5, replies_cancelled: 1, answers: 1, ledger_events: 7 },
   })
   const texts = (await known.messages()).map(({ body, direction }) => `${direction}: ${body}`).sort()
   t.same(texts, [
@@ -327,6 +332,7 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
     'inbound: ',
     'inbound: Me too',
     'internal: Ask [erased].',
+    'internal: [erased] does.',
     'outbound: Dear [erased] (@[erased]), it arrives today.',
     'outbound: One more thing.',
   ])

@@ -9,6 +9,7 @@ import {
   listOurTexts,
   lockConversationsOf,
   redactActions,
+  redactExpertLinks,
   redactTasks,
   type Trx,
   updateConversation,
@@ -23,7 +24,8 @@ const TEXTS = 500
 
 /**
  * Erases what the conversations they were part of tell of them: subject, draft, addresses, what was prepared to be sent,
- * what mails repeat. Our own words stay, without their names in it: replies, notes and tasks.
+ * what mails repeat. Our own words stay, without their names in it: replies, notes, tasks and
+ * questions to experts.
  */
 export const eraseConversations: StepWork = async (trx, task) => {
   const after = (task.erasure.position as { id: string } | null)?.id ?? FIRST_ID
@@ -38,6 +40,7 @@ export const eraseConversations: StepWork = async (trx, task) => {
     counts.attempts += await blankAttempts(trx, id, redact)
     await redactActions(trx, id, redact)
     counts.our_texts += await redactTasks(trx, id, redact)
+    counts.our_texts += await redactExpertLinks(trx, id, redact)
     await deleteAddresses(trx, id, (task.erasure.looking_for as Wanted).ids)
     await eraseHead(trx, conversation, task)
   }

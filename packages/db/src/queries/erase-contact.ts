@@ -296,6 +296,29 @@ export async function redactTasks(
   return changed
 }
 
+/** Gives the questions to experts about a conversation other texts. Returns how many changed. */
+export async function redactExpertLinks(
+  trx: Trx,
+  conversation_id: string,
+  redact: (text: string) => string,
+): Promise<number> {
+  const links = await trx
+    .selectFrom('expert_links')
+    .select(['id', 'name', 'question'])
+    .where('conversation_id', '=', conversation_id)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+  let changed = 0
+  for (const { id, name, question } of links) {
+    const redacted = { name: redact(name), question: redact(question) }
+    if (redacted.name === name && redacted.question === question) continue
+    await trx.updateTable('expert_links').set(redacted).where('id', '=', id).execute()
+    changed += 1
+  }
+  return changed
+}
+
 /** Empties the draft of a conversation. Returns whether there was one. */
 export async function emptyDraft(trx: Trx, conversation_id: string): Promise<boolean> {
   const { numAffectedRows } = await sql`

@@ -21,7 +21,7 @@ export async function moveMessages(trx: Trx, ids: string[], into_id: string): Pr
 
 /** What people do together about a conversation goes with it: whom its notes mention, its tasks, who watches it and is told. */
 export async function moveTeamwork(trx: Trx, from_id: string, into_id: string): Promise<void> {
-  for (const table of ['note_mentions', 'tasks', 'notifications'])
+  for (const table of ['note_mentions', 'tasks', 'notifications', 'expert_links'])
     await sql`update ${sql.table(table)} set conversation_id = ${into_id} where conversation_id = ${from_id}`.execute(
       trx,
     )
