@@ -37,7 +37,6 @@ export async function notifyPeople(trx: Trx, events: EventRow[], now: Date): Pro
     return [...new Set(people)]
       .filter(user_id => !(event.actor_type === 'user' && event.actor_id === user_id))
       .map(user_id => ({
-        id: newId(now),
         user_id,
         event_id: event.id,
         kind,
@@ -49,7 +48,12 @@ export async function notifyPeople(trx: Trx, events: EventRow[], now: Date): Pro
         at: event.at,
       }))
   })
-  const told = await insertNotifications(trx, rows)
+  // Ids of one moment have no order of their own: what happened first is listed first.
+  const ids = rows.map(() => newId(now)).sort()
+  const told = await insertNotifications(
+    trx,
+    rows.map((row, index) => ({ id: ids[index]!, ...row })),
+  )
   await appendEvents(
     trx,
     told.map(({ id, user_id, kind, conversation_id }) => ({
