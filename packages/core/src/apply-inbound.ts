@@ -160,7 +160,11 @@ async function applyMessages(
   const versions = arrivals.flatMap(arrival =>
     supersededVersions(arrival, known.get(arrival.external_id), rows.get(arrival.external_id)?.id),
   )
-  const unanswered = arrivals.flatMap(arrival => unansweredOf(arrival, known, rows) ?? [])
+  // Nobody answers spam, so nobody waits in it.
+  const spam = new Set(conversations.flatMap(row => (row.status === 'spam' ? row.id : [])))
+  const unanswered = arrivals
+    .flatMap(arrival => unansweredOf(arrival, known, rows) ?? [])
+    .filter(message => !spam.has(message.conversation_id))
   const inserted = [...rows.values()]
   await othersFirst()
   // Before those that follow: a thread is held once.

@@ -1,6 +1,7 @@
 import {
   appendEvents,
   type Conversation,
+  findWaiting,
   lockConversation,
   type NewEvent,
   type Trx,
@@ -9,6 +10,7 @@ import {
 import { type Actor, type ConversationPriority, type ConversationStatus, DomainError, NotFound } from '@parley/domain'
 import { keepClaim } from './claim-lease.ts'
 import { creditOf } from './credit.ts'
+import { cancelSpamWaits, restoreSpamWaits } from './spam-waits.ts'
 
 const LONGEST_SNOOZE_MS = 366 * 24 * 3_600_000
 
@@ -24,7 +26,7 @@ export type ConversationChange = {
 
 /**
  * Changes a conversation by hand, if it is still in the version the caller saw. Resolving and snoozing answer nobody: a
- * customer who waits goes on waiting, and their clock goes on running.
+ * customer who waits goes on waiting, and their clock goes on running. Only spam cancels waits, until it is none any more.
  * @throws NotFound, or DomainError `version_mismatch`, `validation_failed` for a snooze that ends before it begins
  */
 export async function changeConversation(
@@ -60,10 +62,26 @@ export async function applyChange(
   )
   const type = eventType(conversation.status, changed.status)
   const data = type === 'conversation.resolved' ? { ...changed, ...creditOf(conversation) } : changed
-  await appendEvents(trx, [{ type, at: now, actor, conversation_id: conversation.id, data, previous }])
+  const { id } = conversation
+  const waits = await moveWaitsWithStatus(trx, conversation, changed.status, actor, now)
+  await appendEvents(trx, [{ type, at: now, actor, conversation_id: id, data, previous }, ...(waits ?? [])])
+  const waiting = waits ? await findWaiting(trx, id) : {}
   const resolved_at =
     changed.status === undefined ? conversation.resolved_at : changed.status === 'resolved' ? now : null
-  return updateConversation(trx, conversation.id, { ...changed, resolved_at, updated_at: now })
+  return updateConversation(trx, id, { ...changed, ...waiting, resolved_at, updated_at: now })
+}
+
+/** What to log of the waits when a conversation becomes spam or stops being it; undefined: they stay as they are. */
+async function moveWaitsWithStatus(
+  trx: Trx,
+  conversation: Conversation,
+  status: ConversationStatus | undefined,
+  actor: Actor,
+  now: Date,
+): Promise<NewEvent[] | undefined> {
+  if (status === undefined || (status === 'spam') === (conversation.status === 'spam')) return undefined
+  if (status === 'spam') return cancelSpamWaits(trx, conversation, actor, now)
+  return restoreSpamWaits(trx, conversation, now)
 }
 
 function refuseTime(until: Date, now: Date): void {

@@ -64,7 +64,9 @@ export async function undismissMessage(trx: Trx, ids: Ids, actor: Actor, now: Da
   const none = { dismissed_at: null, dismissed_reason: null, dismissed_by_type: null, dismissed_by_id: null }
   const restored = await updateMessage(trx, id, none)
   const targets = await loadInboxTargets(trx, channel.inbox_id)
-  const { events } = await openWaits(trx, channel, [{ ...restored, contact_id }], [conversation], targets, now)
+  // In spam nobody waits, until it is none any more.
+  const asked = conversation.status === 'spam' ? [] : [{ ...restored, contact_id }]
+  const { events } = await openWaits(trx, channel, asked, [conversation], targets, now)
   await updateConversation(trx, conversation_id, { ...(await findWaiting(trx, conversation_id)), updated_at: now })
   const data = { message_id: id, contact_id }
   const previous = { dismissed_at, reason: dismissed_reason }

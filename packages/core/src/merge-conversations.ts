@@ -1,13 +1,11 @@
 import {
   appendEvents,
   type Conversation,
-  closeWait,
   findDraft,
   findWaiting,
   joinReads,
   lockConversations,
   lockOpenWaits,
-  lockRunningClock,
   moveAllMessages,
   moveAllWaits,
   moveDraft,
@@ -17,11 +15,10 @@ import {
   shareParticipants,
   shareTags,
   type Trx,
-  updateClock,
   updateConversation,
-  type Wait,
 } from '@parley/db'
 import { type Actor, ConversationMerged, DomainError, NotFound, SYSTEM, statusAfterMerge } from '@parley/domain'
+import { cancelWait } from './cancel-wait.ts'
 
 export type ConversationMerge = {
   into_id: string
@@ -109,17 +106,9 @@ async function joinWaits(trx: Trx, into: Conversation, from: Conversation, now: 
     const other = theirs.find(row => row.contact_id === wait.contact_id)
     if (!other) continue
     const [kept, cancelled] = wait.opened_at < other.opened_at ? [wait, other] : [other, wait]
-    events.push(...(await cancelWait(trx, cancelled, kept, into.id, now)))
+    events.push(
+      ...(await cancelWait(trx, cancelled, { reason: 'merged', merged_into_id: kept.id }, into.id, SYSTEM, now)),
+    )
   }
   return events
-}
-
-async function cancelWait(trx: Trx, wait: Wait, kept: Wait, into_id: string, now: Date): Promise<NewEvent[]> {
-  const cancelled = { cancelled_reason: 'merged' }
-  await closeWait(trx, wait.id, { closed_at: now, ...cancelled, merged_into_id: kept.id })
-  const clock = await lockRunningClock(trx, wait.id)
-  if (!clock) return []
-  await updateClock(trx, clock.id, { state: 'cancelled', cancelled_at: now, ...cancelled })
-  const data = { clock_id: clock.id, metric: clock.metric, reason: 'merged', wait_id: wait.id, merged_into_id: kept.id }
-  return [{ type: 'sla.cancelled', at: now, actor: SYSTEM, conversation_id: into_id, data }]
 }

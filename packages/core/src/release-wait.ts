@@ -1,19 +1,17 @@
 import {
   type Channel,
-  closeWait,
   findLastAnswerWrittenAt,
   findOldestUnanswered,
   findWaiting,
   lockConversation,
   lockOpenWait,
-  lockRunningClock,
   type Message,
   type NewEvent,
   type Trx,
-  updateClock,
   updateConversation,
 } from '@parley/db'
 import { type Actor, clockTime, SYSTEM } from '@parley/domain'
+import { cancelWait } from './cancel-wait.ts'
 import { moveWait } from './move-wait.ts'
 
 /**
@@ -41,13 +39,7 @@ export async function releaseWait(
     const opened_at = clockTime(next.occurred_at, next.received_at, channel.connected_at)
     events.push(...(await moveWait(trx, wait, next.id, opened_at, reason, now)).events)
   } else {
-    await closeWait(trx, wait.id, { closed_at: now, cancelled_reason: reason })
-    const clock = await lockRunningClock(trx, wait.id)
-    if (clock) {
-      await updateClock(trx, clock.id, { state: 'cancelled', cancelled_at: now, cancelled_reason: reason })
-      const data = { clock_id: clock.id, metric: clock.metric, reason }
-      events.push({ type: 'sla.cancelled', at: now, actor, conversation_id, data })
-    }
+    events.push(...(await cancelWait(trx, wait, { reason }, conversation_id, actor, now)))
   }
   const waiting = await findWaiting(trx, conversation_id)
   await updateConversation(trx, conversation_id, { ...waiting, updated_at: now })

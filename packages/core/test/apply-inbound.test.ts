@@ -1,18 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { acceptInbound, changeConversation, ledgerEntries } from '@parley/core'
-import type { ConversationStatus } from '@parley/domain'
+import { acceptInbound, ledgerEntries } from '@parley/core'
 import { has } from '@parley/testing'
 import t from 'tap'
-import { at, author, CONNECTED, deletion, type Inbox, message, openInboxes } from './inbox.ts'
+import { at, author, CONNECTED, deletion, message, openInboxes, setStatus } from './inbox.ts'
 
 const { openInbox } = await openInboxes(t)
 
 const inArow = Array.from({ length: 120 }, (_, index) => index)
-
-async function setStatus(inbox: Inbox, status: Exclude<ConversationStatus, 'snoozed'>, now: Date) {
-  const { id, version } = await inbox.only('conversations')
-  await inbox.run(trx => changeConversation(trx, id, { status }, version, inbox.agent, now))
-}
 
 t.test('a comment delivered twice becomes one message, in one batch and in two', async t => {
   const inbox = await openInbox()

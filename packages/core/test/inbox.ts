@@ -11,6 +11,7 @@ import {
   acceptInbound,
   applyInbound,
   beginSendAttempt,
+  changeConversation,
   createCalendar,
   createPolicy,
   type Delivery,
@@ -37,6 +38,7 @@ import {
   updateInbox,
   type Wait,
 } from '@parley/db'
+import type { ConversationStatus } from '@parley/domain'
 import { capabilities, testDatabase } from '@parley/testing'
 import type { Test } from 'tap'
 
@@ -274,4 +276,10 @@ export async function openInbox(db: Database) {
     reply,
     send,
   }
+}
+
+/** Somebody changes the status of the only conversation there is. */
+export async function setStatus(inbox: Inbox, status: Exclude<ConversationStatus, 'snoozed'>, now: Date) {
+  const { id, version } = await inbox.only('conversations')
+  await inbox.run(trx => changeConversation(trx, id, { status }, version, inbox.agent, now))
 }

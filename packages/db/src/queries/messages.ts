@@ -108,6 +108,15 @@ export async function findOldestUnanswered(
   return rows[0]
 }
 
+/** Whoever wrote in a conversation as a customer. */
+export async function listSpeakers(trx: Trx, conversation_id: string): Promise<string[]> {
+  const { rows } = await sql<{ contact_id: string }>`
+    select distinct contact_id from messages
+    where conversation_id = ${conversation_id} and direction = 'inbound' and contact_id is not null
+    order by contact_id`.execute(trx)
+  return rows.map(row => row.contact_id)
+}
+
 /** The customer's oldest message with a clock time from `since` on that somebody has to answer, in the order in which waits begin. */
 export async function findOldestSince(
   trx: Trx,
@@ -118,7 +127,7 @@ export async function findOldestSince(
   const { rows } = await sql<Message>`
     select * from messages
     where conversation_id = ${customer.conversation_id} and contact_id = ${customer.contact_id}
-      and direction = 'inbound' and deleted_at is null and not from_history and not automatic
+      and direction = 'inbound' and deleted_at is null and not from_history and not automatic and dismissed_at is null
       and greatest(occurred_at, least(received_at, ${connected_at}::timestamptz)) >= ${since}
     order by greatest(occurred_at, least(received_at, ${connected_at}::timestamptz)), occurred_at, external_id
     limit 1`.execute(trx)

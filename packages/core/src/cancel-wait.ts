@@ -1,0 +1,31 @@
+import { closeWait, lockRunningClock, type NewEvent, type Trx, updateClock, type Wait } from '@parley/db'
+import type { Actor } from '@parley/domain'
+
+/** Why nobody waits any more although nobody answered; `merged_into_id`: the wait that goes on instead. */
+export type Cancellation = {
+  reason: 'customer_deleted' | 'dismissed' | 'merged' | 'spam'
+  merged_into_id?: string
+}
+
+/**
+ * Ends a wait that nobody will answer, and its clock.
+ * @param conversation_id where that is told
+ * @returns what to log
+ */
+export async function cancelWait(
+  trx: Trx,
+  wait: Pick<Wait, 'id'>,
+  { reason, merged_into_id }: Cancellation,
+  conversation_id: string,
+  actor: Actor,
+  now: Date,
+): Promise<NewEvent[]> {
+  const pointer = merged_into_id ? { merged_into_id } : {}
+  await closeWait(trx, wait.id, { closed_at: now, cancelled_reason: reason, ...pointer })
+  const clock = await lockRunningClock(trx, wait.id)
+  if (!clock) return []
+  await updateClock(trx, clock.id, { state: 'cancelled', cancelled_at: now, cancelled_reason: reason })
+  const data = { clock_id: clock.id, metric: clock.metric, reason }
+  const told = merged_into_id ? { ...data, wait_id: wait.id, merged_into_id } : data
+  return [{ type: 'sla.cancelled', at: now, actor, conversation_id, data: told }]
+}

@@ -1,0 +1,40 @@
+import {
+  type Conversation,
+  findChannel,
+  findLastAnswerWrittenAt,
+  findOldestUnanswered,
+  listSpeakers,
+  lockOpenWaits,
+  type NewEvent,
+  type Trx,
+} from '@parley/db'
+import type { Actor } from '@parley/domain'
+import { cancelWait } from './cancel-wait.ts'
+import { openWaits } from './open-waits.ts'
+import { loadInboxTargets } from './sla-promise.ts'
+
+/** Nobody answers spam, so nobody waits in it. The caller has locked the conversation. Returns what to log. */
+export async function cancelSpamWaits(trx: Trx, { id }: Conversation, actor: Actor, now: Date): Promise<NewEvent[]> {
+  const events: NewEvent[] = []
+  for (const wait of await lockOpenWaits(trx, id))
+    events.push(...(await cancelWait(trx, wait, { reason: 'spam' }, id, actor, now)))
+  return events
+}
+
+/**
+ * It was no spam after all: each customer waits since their oldest unanswered message, as if it had never been taken for
+ * spam. The caller has locked the conversation. Returns what to log.
+ */
+export async function restoreSpamWaits(trx: Trx, conversation: Conversation, now: Date): Promise<NewEvent[]> {
+  const { id: conversation_id, channel_id } = conversation
+  const channel = (await findChannel(trx, channel_id))!
+  const unanswered = []
+  for (const contact_id of await listSpeakers(trx, conversation_id)) {
+    const customer = { conversation_id, contact_id }
+    const answered_up_to = await findLastAnswerWrittenAt(trx, customer)
+    const message = await findOldestUnanswered(trx, customer, answered_up_to, channel.connected_at)
+    if (message) unanswered.push({ ...message, contact_id })
+  }
+  const targets = await loadInboxTargets(trx, channel.inbox_id)
+  return (await openWaits(trx, channel, unanswered, [conversation], targets, now)).events
+}
