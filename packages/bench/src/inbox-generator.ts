@@ -23,6 +23,9 @@ export const searchedWords = (count: number): Record<'common' | 'frequent' | 'ra
   single: `nr${Math.ceil(count / 2) * MESSAGES + 1}`,
 })
 
+/** How many of so many conversations are open. */
+export const openIn = (count: number) => Math.floor(count / 20)
+
 export const conversationIdAt = (n: number) => `00000000-0002-7000-8000-${String(n).padStart(12, '0')}`
 
 /**
