@@ -9,6 +9,7 @@ import {
 } from '@parley/domain'
 import { z } from 'zod'
 import { attachmentView } from './attachments.ts'
+import { attributeChanges } from './attributes.ts'
 import { externalId, id, instantIn, instantOut, safeText } from './common.ts'
 
 const MAX_HOLD_SECONDS = 7 * 24 * 3600
@@ -28,6 +29,11 @@ export const conversationView = z
     priority: z.enum(CONVERSATION_PRIORITIES),
     assignee_id: id.nullable(),
     team_id: id.nullable(),
+    attributes: z.unknown().meta({
+      type: 'object',
+      additionalProperties: { type: ['string', 'number', 'boolean'] },
+      description: 'What the workspace keeps of it, by the keys of its attributes.',
+    }),
     claim_expires_at: instantOut.nullable().meta({
       description: 'When it goes back to the queue unless its owner works on it; null: it does not.',
     }),
@@ -50,6 +56,7 @@ export const conversationPatch = z
     snoozed_until: instantIn.optional(),
     priority: z.enum(CONVERSATION_PRIORITIES).optional(),
     subject: safeText(1024).nullable().optional(),
+    attributes: attributeChanges.optional(),
   })
   .refine(patch => Object.keys(patch).length > 0, 'must change something')
   .refine(patch => (patch.status === 'snoozed') === (patch.snoozed_until !== undefined), {

@@ -6,7 +6,15 @@ import {
   type Trx,
   updateConversation,
 } from '@parley/db'
-import { type Actor, type ConversationPriority, type ConversationStatus, DomainError, NotFound } from '@parley/domain'
+import {
+  type Actor,
+  type AttributeChanges,
+  type ConversationPriority,
+  type ConversationStatus,
+  DomainError,
+  NotFound,
+} from '@parley/domain'
+import { checkedAttributes, indexChanges, withAttributes } from './change-attributes.ts'
 import { keepClaim } from './claim-lease.ts'
 import { creditOf } from './credit.ts'
 
@@ -20,12 +28,15 @@ export type ConversationChange = {
   subject?: string | null | undefined
   /** Checked already: a team that there is. */
   team_id?: string | null | undefined
+  /** Null takes one away; those that are not named stay. */
+  attributes?: AttributeChanges | undefined
 }
 
 /**
  * Changes a conversation by hand, if it is still in the version the caller saw. Resolving and snoozing answer nobody: a
  * customer who waits goes on waiting, and their clock goes on running.
- * @throws NotFound, or DomainError `version_mismatch`, `validation_failed` for a snooze that ends before it begins
+ * @throws NotFound, or DomainError `version_mismatch`, `validation_failed` for a snooze that ends before it begins,
+ *   or attributes that are unknown or of another type
  */
 export async function changeConversation(
   trx: Trx,
@@ -53,17 +64,26 @@ export async function applyChange(
   now: Date,
 ): Promise<Conversation> {
   if (change.snoozed_until) refuseTime(change.snoozed_until, now)
-  const changed = changedFields(conversation, change)
-  if (Object.keys(changed).length === 0) return conversation
-  const previous = Object.fromEntries(
+  const { attributes: asked, ...fields } = change
+  const changed = changedFields(conversation, fields)
+  const present = conversation.attributes as Record<string, unknown>
+  const attributes = asked ? await checkedAttributes(trx, 'conversation', present, asked) : {}
+  const keys = Object.keys(attributes)
+  if (Object.keys(changed).length + keys.length === 0) return conversation
+  const previous: Record<string, unknown> = Object.fromEntries(
     Object.keys(changed).map(field => [field, conversation[field as keyof Conversation]]),
   )
+  if (keys.length > 0)
+    previous.attributes = Object.fromEntries(keys.map(key => [key, Object.hasOwn(present, key) ? present[key] : null]))
   const type = eventType(conversation.status, changed.status)
-  const data = type === 'conversation.resolved' ? { ...changed, ...creditOf(conversation) } : changed
+  const credit = type === 'conversation.resolved' ? creditOf(conversation) : {}
+  const data = { ...changed, ...(keys.length > 0 ? { attributes } : {}), ...credit }
   await appendEvents(trx, [{ type, at: now, actor, conversation_id: conversation.id, data, previous }])
   const resolved_at =
     changed.status === undefined ? conversation.resolved_at : changed.status === 'resolved' ? now : null
-  return updateConversation(trx, conversation.id, { ...changed, resolved_at, updated_at: now })
+  await indexChanges(trx, conversation.id, attributes)
+  const given = keys.length > 0 ? { attributes: JSON.stringify(withAttributes(present, attributes)) } : {}
+  return updateConversation(trx, conversation.id, { ...changed, ...given, resolved_at, updated_at: now })
 }
 
 function refuseTime(until: Date, now: Date): void {
@@ -71,7 +91,7 @@ function refuseTime(until: Date, now: Date): void {
   throw new DomainError('validation_failed', 'snoozed_until must lie ahead, at most a year.')
 }
 
-function changedFields(conversation: Conversation, change: ConversationChange): ConversationChange {
+function changedFields(conversation: Conversation, change: Omit<ConversationChange, 'attributes'>): typeof change {
   const same = (a: unknown, b: unknown) => (a instanceof Date && b instanceof Date ? +a === +b : a === b)
   const given = Object.entries(change).filter(([, value]) => value !== undefined)
   return Object.fromEntries(given.filter(([field, value]) => !same(value, conversation[field as keyof Conversation])))

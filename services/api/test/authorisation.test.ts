@@ -284,7 +284,7 @@ const OF_INBOXES = [
   ...['inbox', 'channel', 'conversation', 'message', 'parked', 'attachment', 'saved reply', 'rule', 'task'],
 ]
 const OF_THE_WORKSPACE = [
-  ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro'],
+  ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro', 'attribute'],
   ...['contact', 'contact erasure', 'contact export', 'notification'],
 ]
 

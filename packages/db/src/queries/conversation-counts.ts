@@ -14,11 +14,12 @@ export type ConversationCount = { count: number; at_least: boolean }
  */
 export async function countConversations(trx: Trx, filter: ConversationFilter): Promise<ConversationCount> {
   const { status, inbox_ids, contact_id, tag_ids, sla, unread_by, updated_after, watched_by, mentioned } = filter
+  const looked_up = tag_ids?.length || filter.attributes?.length
   const kind = [
     ...(status ? [sql`c.status = any(${status}::text[])`] : []),
     ...(inbox_ids ? [sql`c.inbox_id = any(${inbox_ids}::uuid[])`] : []),
   ]
-  if (contact_id || tag_ids?.length || sla || unread_by || updated_after || watched_by || mentioned) {
+  if (contact_id || looked_up || sla || unread_by || updated_after || watched_by || mentioned) {
     const where = [sql`true`, ...kind, ...conditionsOf(filter)]
     const { rows } = await sql<{ count: number }>`
       select count(*)::int as count from (
