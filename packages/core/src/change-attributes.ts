@@ -23,20 +23,20 @@ export async function checkedAttributes(
 ): Promise<AttributeChanges> {
   const definitions = await listAttributesByKey(trx, applies_to, Object.keys(asked))
   const errors = Object.entries(asked).flatMap(([key, value]) => {
-    const detail = problemOf(definitions.get(key), applies_to, valueOf(present, key), value)
+    const detail = problemOf(definitions.get(key), applies_to, valueIn(present, key), value)
     return detail ? [{ pointer: `/attributes/${key}`, detail }] : []
   })
   if (errors.length > 0) {
     const { pointer, detail } = errors[0]!
     throw new DomainError('validation_failed', `${pointer} ${detail}.`, { errors: errors.slice(0, MAX_TOLD) })
   }
-  return Object.fromEntries(Object.entries(asked).filter(([key, value]) => valueOf(present, key) !== value))
+  return Object.fromEntries(Object.entries(asked).filter(([key, value]) => valueIn(present, key) !== value))
 }
 
 const MAX_TOLD = 20
 
 /** Null where it has none, also by a key such as `constructor`. */
-const valueOf = (present: Record<string, unknown>, key: string) => (Object.hasOwn(present, key) ? present[key] : null)
+const valueIn = (present: Record<string, unknown>, key: string) => (Object.hasOwn(present, key) ? present[key] : null)
 
 function problemOf(
   definition: Attribute | undefined,
