@@ -17,7 +17,7 @@ create table attributes (
   updated_at timestamptz(3) not null,
   primary key (workspace_id, id),
   unique (workspace_id, applies_to, key),
-  check ((type = 'select') = (options is not null))
+  check (type <> 'select' or options is not null)
 );
 call isolate_by_workspace('attributes');
 
