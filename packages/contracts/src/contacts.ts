@@ -1,17 +1,15 @@
 import { MEMBER_TYPES } from '@parley/domain'
 import { z } from 'zod'
+import { attributeKey } from './attributes.ts'
 import { id, instantOut, language, name, pageQuery, safeText } from './common.ts'
 
 const MAX_ATTRIBUTES = 50
 const MAX_NOTE_BYTES = 16 * 1024
 
-const attributeName = z
-  .string()
-  .regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be up to 64 letters, digits and _, the first one a letter')
 const attributeValue = z.union([safeText(1024), z.number(), z.boolean()])
 
 const attributes = z
-  .record(attributeName, attributeValue)
+  .record(attributeKey, attributeValue)
   .refine(given => Object.keys(given).length <= MAX_ATTRIBUTES, `must be at most ${MAX_ATTRIBUTES}`)
 
 /** What a workspace keeps of a customer, flat: texts, numbers, and yes or no. */
@@ -31,7 +29,7 @@ export const contactPatch = z.strictObject({
   do_not_contact: z.boolean().optional(),
   /** Those that are named change, null takes one away, the others stay. */
   attributes: z
-    .record(attributeName, attributeValue.nullable())
+    .record(attributeKey, attributeValue.nullable())
     .refine(given => Object.keys(given).length <= MAX_ATTRIBUTES, `must be at most ${MAX_ATTRIBUTES}`)
     .optional(),
 })

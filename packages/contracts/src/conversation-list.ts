@@ -6,6 +6,7 @@ import {
   VIEW_SCOPES,
 } from '@parley/domain'
 import { z } from 'zod'
+import { attributeFilter } from './attributes.ts'
 import { id, instantIn, instantOut, language, name, pageQuery, safeText } from './common.ts'
 import { listOf } from './query.ts'
 import { searchText } from './search.ts'
@@ -22,6 +23,7 @@ const choices = {
   inbox_id: id,
   priority: z.enum(CONVERSATION_PRIORITIES),
   tag: tagName,
+  attribute: attributeFilter,
 }
 const single = {
   channel_id: id.optional(),
@@ -53,6 +55,7 @@ export const conversationQuery = pageQuery.extend({
   inbox_id: listOf(choices.inbox_id).optional(),
   priority: listOf(choices.priority).optional(),
   tag: listOf(choices.tag).optional(),
+  attribute: listOf(choices.attribute).optional(),
   ...single,
   waiting: z.enum(['true']).optional(),
   unread: z.enum(['true']).optional(),
@@ -75,6 +78,7 @@ export const conversationFilter = z
     inbox_id: many(choices.inbox_id),
     priority: many(choices.priority),
     tag: many(choices.tag),
+    attribute: many(choices.attribute),
     ...single,
     waiting: z.literal(true).optional(),
     unread: z.literal(true).optional(),

@@ -11,6 +11,7 @@ import {
 } from '@parley/domain'
 import { z } from 'zod'
 import { attachmentView } from './attachments.ts'
+import { attributeChanges } from './attributes.ts'
 import { externalId, id, instantIn, instantOut, language, safeText } from './common.ts'
 import { postView } from './posts.ts'
 import { triageView } from './triage.ts'
@@ -37,6 +38,11 @@ export const conversationView = z
     }),
     assignee_id: id.nullable(),
     team_id: id.nullable(),
+    attributes: z.unknown().meta({
+      type: 'object',
+      additionalProperties: { type: ['string', 'number', 'boolean'] },
+      description: 'What the workspace keeps of it, by the keys of its attributes.',
+    }),
     claim_expires_at: instantOut.nullable().meta({
       description: 'When it goes back to the queue unless its owner works on it; null: it does not.',
     }),
@@ -67,6 +73,7 @@ export const conversationPatch = z
     subject: safeText(1024).nullable().optional(),
     /** What you say stands; null leaves it to what is found out. */
     language: language.nullable().optional(),
+    attributes: attributeChanges.optional(),
   })
   .refine(patch => Object.keys(patch).length > 0, 'must change something')
   .refine(patch => (patch.status === 'snoozed') === (patch.snoozed_until !== undefined), {

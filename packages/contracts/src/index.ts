@@ -1,5 +1,6 @@
 export * from './api-keys.ts'
 export * from './attachments.ts'
+export * from './attributes.ts'
 export * from './audit.ts'
 export * from './backfills.ts'
 export * from './channel-health.ts'

@@ -10,7 +10,8 @@ import {
   updateContact,
   wantsNoContact,
 } from '@parley/db'
-import { DomainError, type Member } from '@parley/domain'
+import { type AttributeChanges, DomainError, type Member } from '@parley/domain'
+import { checkedAttributes, withAttributes } from './change-attributes.ts'
 import { lockContact } from './lock-contact.ts'
 
 const MAX_ATTRIBUTES = 50
@@ -21,14 +22,14 @@ export type ContactChange = {
   language?: string | null | undefined
   do_not_contact?: boolean | undefined
   /** Null takes one away; those that are not named stay. */
-  attributes?: Record<string, string | number | boolean | null> | undefined
+  attributes?: AttributeChanges | undefined
 }
 
 /**
  * Changes what is kept of a person, if it is still in the version the caller saw. A change to what it is already changes
  * nothing.
  * @throws NotFound, or DomainError `version_mismatch`, `conflict` when it was merged or erased, `validation_failed` for
- *   too many attributes
+ *   too many attributes, or those of another type than was defined
  */
 export async function changeContact(
   trx: Trx,
@@ -48,7 +49,7 @@ export async function changeContact(
     name_given: change.name === undefined ? present.name_given : change.name !== null,
     language: change.language === undefined ? present.language : change.language,
     do_not_contact: change.do_not_contact ?? (await wantsNoContact(trx, everybody)),
-    attributes: mergedAttributes(present.attributes, change.attributes ?? {}),
+    attributes: await mergedAttributes(trx, present.attributes, change.attributes ?? {}),
   }
   const before = { ...present, do_not_contact: await wantsNoContact(trx, everybody) }
   const changed = (Object.keys(wanted) as (keyof typeof wanted)[]).filter(
@@ -68,10 +69,8 @@ export async function changeContact(
   return (await findContact(trx, id))!
 }
 
-function mergedAttributes(present: Contact['attributes'], given: NonNullable<ContactChange['attributes']>) {
-  const attributes = Object.fromEntries(
-    Object.entries({ ...(present as Record<string, unknown>), ...given }).filter(([, value]) => value !== null),
-  )
+async function mergedAttributes(trx: Trx, present: Contact['attributes'], given: AttributeChanges) {
+  const attributes = withAttributes(present, await checkedAttributes(trx, 'contact', present, given))
   if (Object.keys(attributes).length > MAX_ATTRIBUTES) {
     throw new DomainError('validation_failed', `A contact has at most ${MAX_ATTRIBUTES} attributes.`)
   }

@@ -7,7 +7,15 @@ import {
   type Trx,
   updateConversation,
 } from '@parley/db'
-import { type Actor, type ConversationPriority, type ConversationStatus, DomainError, NotFound } from '@parley/domain'
+import {
+  type Actor,
+  type AttributeChanges,
+  type ConversationPriority,
+  type ConversationStatus,
+  DomainError,
+  NotFound,
+} from '@parley/domain'
+import { checkedAttributes, indexChanges, withAttributes } from './change-attributes.ts'
 import { keepClaim } from './claim-lease.ts'
 import { creditOf } from './credit.ts'
 import { cancelSpamWaits, restoreSpamWaits } from './spam-waits.ts'
@@ -22,12 +30,15 @@ export type ConversationChange = {
   subject?: string | null | undefined
   /** BCP 47. What a person says stands; null leaves it to what is found out again. */
   language?: string | null | undefined
+  /** Null takes one away; those that are not named stay. */
+  attributes?: AttributeChanges | undefined
 }
 
 /**
  * Changes a conversation by hand, if it is still in the version the caller saw. Resolving and snoozing answer nobody: a
  * customer who waits goes on waiting, and their clock goes on running. Only spam cancels waits, until it is none any more.
- * @throws NotFound, or DomainError `version_mismatch`, `validation_failed` for a snooze that ends before it begins
+ * @throws NotFound, or DomainError `version_mismatch`, `validation_failed` for a snooze that ends before it begins,
+ *   or attributes that are unknown or of another type
  */
 export async function changeConversation(
   trx: Trx,
@@ -55,20 +66,29 @@ export async function applyChange(
   now: Date,
 ): Promise<Conversation> {
   if (change.snoozed_until) refuseTime(change.snoozed_until, now)
-  const changed = changedFields(conversation, withSource(change))
-  if (Object.keys(changed).length === 0) return conversation
-  const previous = Object.fromEntries(
+  const { attributes: asked, ...fields } = change
+  const changed = changedFields(conversation, withSource(fields))
+  const present = conversation.attributes as Record<string, unknown>
+  const attributes = asked ? await checkedAttributes(trx, 'conversation', present, asked) : {}
+  const keys = Object.keys(attributes)
+  if (Object.keys(changed).length + keys.length === 0) return conversation
+  const previous: Record<string, unknown> = Object.fromEntries(
     Object.keys(changed).map(field => [field, conversation[field as keyof Conversation]]),
   )
+  if (keys.length > 0)
+    previous.attributes = Object.fromEntries(keys.map(key => [key, Object.hasOwn(present, key) ? present[key] : null]))
   const type = eventType(conversation.status, changed.status)
-  const data = type === 'conversation.resolved' ? { ...changed, ...creditOf(conversation) } : changed
   const { id } = conversation
+  const credit = type === 'conversation.resolved' ? creditOf(conversation) : {}
+  const data = { ...changed, ...(keys.length > 0 ? { attributes } : {}), ...credit }
   const waits = await moveWaitsWithStatus(trx, conversation, changed.status, actor, now)
   await appendEvents(trx, [{ type, at: now, actor, conversation_id: id, data, previous }, ...(waits ?? [])])
   const waiting = waits ? await findWaiting(trx, id) : {}
   const resolved_at =
     changed.status === undefined ? conversation.resolved_at : changed.status === 'resolved' ? now : null
-  return updateConversation(trx, id, { ...changed, ...waiting, resolved_at, updated_at: now })
+  await indexChanges(trx, id, attributes)
+  const given = keys.length > 0 ? { attributes: JSON.stringify(withAttributes(present, attributes)) } : {}
+  return updateConversation(trx, id, { ...changed, ...waiting, ...given, resolved_at, updated_at: now })
 }
 
 /** What to log of the waits when a conversation becomes spam or stops being it; undefined: they stay as they are. */
@@ -89,10 +109,10 @@ function refuseTime(until: Date, now: Date): void {
   throw new DomainError('validation_failed', 'snoozed_until must lie ahead, at most a year.')
 }
 
-type Fields = ConversationChange & Pick<Partial<Conversation>, 'language_source'>
+type Fields = Omit<ConversationChange, 'attributes'> & Pick<Partial<Conversation>, 'language_source'>
 
 /** Who says the language that somebody already had found out makes it theirs. */
-function withSource(change: ConversationChange): Fields {
+function withSource(change: Omit<ConversationChange, 'attributes'>): Fields {
   if (change.language === undefined) return change
   return { ...change, language_source: change.language === null ? null : 'person' }
 }

@@ -57,6 +57,19 @@ export const COLUMN_TYPES = {
     version_at: 'timestamp with time zone',
     workspace_id: 'uuid',
   },
+  attributes: {
+    applies_to: 'text',
+    archived_at: 'timestamp with time zone',
+    created_at: 'timestamp with time zone',
+    id: 'uuid',
+    key: 'text',
+    label: 'text',
+    options: 'text[]',
+    type: 'text',
+    updated_at: 'timestamp with time zone',
+    version: 'integer',
+    workspace_id: 'uuid',
+  },
   backfills: {
     channel_id: 'uuid',
     cursor: 'jsonb',
@@ -225,6 +238,12 @@ export const COLUMN_TYPES = {
   conversation_addresses: {
     address: 'text',
     conversation_id: 'uuid',
+    workspace_id: 'uuid',
+  },
+  conversation_attributes: {
+    conversation_id: 'uuid',
+    key: 'text',
+    value_key: 'text',
     workspace_id: 'uuid',
   },
   conversation_counts: {

@@ -84,6 +84,20 @@ export interface Attachments {
   workspace_id: Generated<string>;
 }
 
+export interface Attributes {
+  applies_to: string;
+  archived_at: Timestamp | null;
+  created_at: Timestamp;
+  id: string;
+  key: string;
+  label: string;
+  options: string[] | null;
+  type: string;
+  updated_at: Timestamp;
+  version: Generated<number>;
+  workspace_id: Generated<string>;
+}
+
 export interface Backfills {
   channel_id: string;
   cursor: Json | null;
@@ -265,6 +279,13 @@ export interface Contacts {
 export interface ConversationAddresses {
   address: string;
   conversation_id: string;
+  workspace_id: Generated<string>;
+}
+
+export interface ConversationAttributes {
+  conversation_id: string;
+  key: string;
+  value_key: string;
   workspace_id: Generated<string>;
 }
 
@@ -987,6 +1008,7 @@ export interface DB {
   assignment_decisions: AssignmentDecisions;
   assignments: Assignments;
   attachments: Attachments;
+  attributes: Attributes;
   backfills: Backfills;
   blobs: Blobs;
   bulk_runs: BulkRuns;
@@ -1001,6 +1023,7 @@ export interface DB {
   contact_notes: ContactNotes;
   contacts: Contacts;
   conversation_addresses: ConversationAddresses;
+  conversation_attributes: ConversationAttributes;
   conversation_counts: ConversationCounts;
   conversation_reads: ConversationReads;
   conversation_tags: ConversationTags;

@@ -366,7 +366,8 @@ t.test('a transaction of one workspace writes nothing into another one, in any t
           ({ name }) =>
             `select '${name}' as name, md5(string_agg(r::text, '' order by r::text)) from ${name} r where ${workspaceColumn(name)} = '${B}'`,
         )
-        .join(' union all '),
+        .join(' union all ')
+        .concat(' order by 1'),
     )
   const before = await contents()
   for (const table of tables) {
@@ -481,7 +482,9 @@ t.test('upkeep makes and drops partitions of payloads, and changes nothing else'
       tables
         .filter(({ name }) => name !== 'inbound_payloads')
         .map(({ name }) => `select '${name}' as name, md5(string_agg(r::text, '' order by r::text)) from ${name} r`)
-        .join(' union all '),
+        .join(' union all ')
+        // Postgres may read the tables side by side.
+        .concat(' order by 1'),
     )
   const before = [await relations(), await rows()]
   const made = await db.maintain(trx =>

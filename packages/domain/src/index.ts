@@ -1,5 +1,6 @@
 export * from './actor.ts'
 export * from './attachment.ts'
+export * from './attribute.ts'
 export * from './capabilities.ts'
 export * from './channel.ts'
 export * from './channel-health.ts'

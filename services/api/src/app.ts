@@ -19,6 +19,7 @@ import { sendProblem } from './plugins/problem.ts'
 import { SECURITY_HEADERS } from './plugins/security-headers.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
 import { attachmentRoutes } from './routes/attachments.ts'
+import { attributeRoutes } from './routes/attributes.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { backfillRoutes } from './routes/backfills.ts'
 import { bulkRoutes } from './routes/bulk.ts'
@@ -126,6 +127,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     ...[bulkRoutes, macroRoutes, ruleRoutes],
     ...[tagRoutes, triageRoutes, viewRoutes],
     ...[tagRoutes, viewRoutes, postRoutes],
+    ...[bulkRoutes, macroRoutes, ruleRoutes, attributeRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
     ...[
       inboxRoutes,

@@ -1,4 +1,5 @@
 import type { ConversationFilterInput } from '@parley/contracts'
+import { findAttributeKeys } from '@parley/core'
 import {
   type ConversationFilter,
   type Credential,
@@ -51,6 +52,7 @@ export async function filterFor(
     assignee_id: assignee_id === 'none' ? null : assignee_id === 'me' ? me() : assignee_id,
     team_id: team_id === 'none' ? null : team_id,
     tag_ids: tag && (await tagIds(trx, tag)),
+    attributes: written.attribute && (await findAttributeKeys(trx, written.attribute)),
     waiting: written.waiting ? true : undefined,
     sla: sla && { state: sla, now, risk_ms: AT_RISK_MS },
     unread_by: written.unread ? me() : undefined,
@@ -83,7 +85,7 @@ async function tagIds(trx: Trx, names: string[]): Promise<string[]> {
  * @throws DomainError `validation_failed`
  */
 export async function refuseUnknown(trx: Trx, written: WrittenFilter, caller: Credential): Promise<void> {
-  const { inbox_id = [], channel_id, contact_id, post_id, assignee_id, team_id, tag } = written
+  const { inbox_id = [], channel_id, contact_id, post_id, assignee_id, team_id, tag, attribute } = written
   const unknown = async (what: string, id: string | undefined, find: (id: string) => Promise<unknown>) => {
     if (id === undefined || id === 'none' || id === 'me' || (await find(id))) return
     throw new DomainError('validation_failed', `There is no ${what} ${id}.`)
@@ -95,4 +97,5 @@ export async function refuseUnknown(trx: Trx, written: WrittenFilter, caller: Cr
   await unknown('user', assignee_id, id => findUser(trx, id))
   await unknown('team', team_id, id => findTeam(trx, id))
   if (tag) await tagIds(trx, tag)
+  if (attribute) await findAttributeKeys(trx, attribute)
 }

@@ -297,7 +297,7 @@ const OF_INBOXES = [
   'expert link',
 ]
 const OF_THE_WORKSPACE = [
-  ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro'],
+  ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro', 'attribute'],
   ...['contact', 'contact erasure', 'contact export', 'notification'],
 ]
 

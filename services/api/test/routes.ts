@@ -72,6 +72,13 @@ export function bodyFor(route: Route, ids: Json): Json {
     'PUT /v1/conversations/{id}/presence': { state: 'viewing' },
     'POST /v1/tags': { name: `Tag ${Math.random()}` },
     'PATCH /v1/tags/{id}': { color: '#3b6ea8' },
+    'POST /v1/attributes': {
+      key: `a${Math.random().toString(36).slice(2)}`,
+      label: 'Tier',
+      applies_to: 'conversation',
+      type: 'text',
+    },
+    'PATCH /v1/attributes/{id}': { label: 'Level' },
     'POST /v1/views': { name: 'Open', filter: { status: ['open'] } },
     'PATCH /v1/views/{id}': { name: 'Open' },
     'POST /v1/conversations/bulk': {

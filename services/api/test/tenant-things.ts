@@ -17,7 +17,7 @@ import {
 export type Things = Record<string, string>
 
 /** What has no name of its own. */
-const UNNAMED = ['/v1/invitations', '/v1/tasks']
+const UNNAMED = ['/v1/invitations', '/v1/tasks', '/v1/attributes']
 const TASK = { title: 'Call them', due_at: '2027-01-07T09:00:00Z' }
 
 /** Makes one of everything in a workspace; what belongs to an inbox, in the tenant's. */
@@ -55,6 +55,12 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
     session: (await addSession(api, tenant.workspace_id, acting.user_id!)).id,
     calendar,
     tag: await make('/v1/tags', {}),
+    attribute: await make('/v1/attributes', {
+      key: `a${Math.random().toString(36).slice(2)}`,
+      label: 'Tier',
+      applies_to: 'conversation',
+      type: 'text',
+    }),
     contact: conversation.contact_id,
     'contact export': await post(`/v1/contacts/${conversation.contact_id}/export`),
     'contact erasure': await post(`/v1/contacts/${person.contact_id}/erase`),
@@ -90,6 +96,7 @@ const COLLECTIONS: Record<string, string> = {
   api_keys: 'API key',
   sessions: 'session',
   tags: 'tag',
+  attributes: 'attribute',
   views: 'view',
   macros: 'macro',
   rules: 'rule',

@@ -11,6 +11,8 @@ import {
   beginErasure,
   beginSendAttempt,
   changeContact,
+  changeConversation,
+  createAttribute,
   createCalendar,
   createPolicy,
   createTask,
@@ -30,6 +32,7 @@ import {
   type Channel,
   type ContactErasure,
   type Database,
+  findConversation,
   findErasure,
   insertConversationAddresses,
   insertMessageAction,
@@ -168,6 +171,12 @@ async function knowThem(t: Test) {
   await run(async trx => {
     const change = { name: 'Canary Quill', attributes: { pet: 'canary' } }
     await changeContact(trx, contact_id, change, 1, actor, clock.now)
+    const kept = { label: 'Kept', applies_to: 'conversation' as const }
+    await createAttribute(trx, { ...kept, key: 'pet', type: 'text' }, actor, clock.now)
+    await createAttribute(trx, { ...kept, key: 'seats', type: 'number' }, actor, clock.now)
+    const { version } = (await findConversation(trx, conversation.id))!
+    const attributes = { pet: 'a canary of hers', seats: 2 }
+    await changeConversation(trx, conversation.id, { attributes }, version, actor, clock.now)
     await addContactNote(trx, contact_id, 'Has a canary.', { ...actor, role: 'agent' }, clock.now)
     await addNote(trx, { conversation_id: conversation.id, author: actor, body: 'Ask Canary Quill.' }, clock.now)
     const task = { title: 'Call Canary Quill', note: 'Canary Quill, again.', due_at: at('18:00:00'), assignee_id: null }
@@ -288,6 +297,7 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
     ...['conversations.subject', 'conversations.thread_key', 'drafts.body', 'send_attempts.prepared', 'events.data'],
     ...['conversation_addresses.address', 'message_actions.body', 'message_actions.state_reason'],
     ...['tasks.title', 'tasks.note', 'expert_links.name', 'expert_links.question'],
+    ...['conversations.attributes', 'conversation_attributes.value_key'],
     ...['posts.external_id', 'posts.text', 'posts.author_external_id', 'posts.author_handle', 'posts.permalink'],
     ...['inbound_events.dedup_key', 'inbound_events.parked_payload', 'inbound_payloads.payload'],
   ])
@@ -336,6 +346,8 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
     'outbound: Dear [erased] (@[erased]), it arrives today.',
     'outbound: One more thing.',
   ])
+  const attributes = await run(trx => trx.selectFrom('conversations').select('attributes').execute())
+  t.same(attributes, [{ attributes: { seats: 2 } }], 'a number says nothing of anybody')
   has(t, await known.storedAnswer(), { contact_id: known.contact_id, body: '[erased]', state: 'queued' })
   t.equal((await erase(known)).id, id, 'asked for again it is the same one')
 })

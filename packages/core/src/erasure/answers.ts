@@ -21,7 +21,10 @@ export const eraseAnswers: StepWork = async (trx, { erasure, everybody, traces, 
     const value: unknown = JSON.parse(answer)
     const theirs = someText(value, text => everybody.includes(text))
     const redacted = JSON.stringify(
-      mapTexts(value, (text, key) => ((theirs && key && WRITTEN.includes(key)) || traces.isIn(text) ? ERASED : text)),
+      mapTexts(value, (text, key = '', within) => {
+        const written = WRITTEN.includes(key) || within === 'attributes'
+        return (theirs && written) || traces.isIn(text) ? ERASED : text
+      }),
     )
     if (redacted === JSON.stringify(value)) continue
     await replaceAnswer(trx, place, seal(secretKey, context, redacted).toString('base64'))

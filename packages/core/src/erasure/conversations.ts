@@ -7,6 +7,7 @@ import {
   emptyDraft,
   insertErasedIds,
   listOurTexts,
+  listTextAttributes,
   lockConversationsOf,
   redactActions,
   redactExpertLinks,
@@ -15,6 +16,7 @@ import {
   updateConversation,
   updateOurText,
 } from '@parley/db'
+import { indexChanges, withAttributes } from '../change-attributes.ts'
 import { erasedDigest, erasedScope, erasedText, isErasedText } from '../erased-ids.ts'
 import { type ErasureTask, FIRST_ID, type StepWork } from './steps.ts'
 import type { Wanted } from './traces.ts'
@@ -23,9 +25,8 @@ const BATCH = 20
 const TEXTS = 500
 
 /**
- * Erases what the conversations they were part of tell of them: subject, draft, addresses, what was prepared to be sent,
- * what mails repeat. Our own words stay, without their names in it: replies, notes, tasks and
- * questions to experts.
+ * Erases what the conversations they were part of tell of them: subject, free texts, draft, addresses, what was prepared to
+ * be sent, what mails repeat. Our own words stay, without their names in it: replies, notes, tasks and questions to experts.
  */
 export const eraseConversations: StepWork = async (trx, task) => {
   const after = (task.erasure.position as { id: string } | null)?.id ?? FIRST_ID
@@ -70,17 +71,32 @@ async function redactOurTexts(trx: Trx, conversation_id: string, { traces }: Era
   }
 }
 
-/** Its subject and language, and the key of a thread that is named after them. */
+/** Its subject and language, what its attributes tell in free text, and the key of a thread that is named after them. */
 async function eraseHead(trx: Trx, conversation: ErasableConversation, task: ErasureTask): Promise<void> {
   const { id, channel_id, contact_id, thread_key } = conversation
   const named = !isErasedText(thread_key) && task.traces.isIn(thread_key)
   const began = contact_id !== null && task.everybody.includes(contact_id)
-  if (!named && !began) return
+  const texts = await textsOf(trx, conversation, began, task)
+  if (!named && !began && Object.keys(texts).length === 0) return
   const digest = erasedDigest(task.key, erasedScope.thread(channel_id), thread_key)
   if (named) await insertErasedIds(trx, [digest], task.now)
+  await indexChanges(trx, id, texts)
   await updateConversation(trx, id, {
     ...(began ? { subject: null, language: null, language_source: null } : {}),
+    attributes: JSON.stringify(withAttributes(conversation.attributes, texts)),
     ...(named ? { thread_key: erasedText(digest) } : {}),
     updated_at: task.now,
   })
+}
+
+/**
+ * The free texts among its attributes: all of what they began, and elsewhere those that name them. Numbers, days and
+ * options say nothing that a person wrote.
+ */
+async function textsOf(trx: Trx, { attributes }: ErasableConversation, began: boolean, { traces }: ErasureTask) {
+  const texts = await listTextAttributes(trx, 'conversation')
+  const theirs = Object.entries(attributes).filter(
+    ([key, text]) => texts.has(key) && (began || traces.isIn(String(text))),
+  )
+  return Object.fromEntries(theirs.map(([key]) => [key, null]))
 }

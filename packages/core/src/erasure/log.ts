@@ -1,4 +1,12 @@
-import { findErasedIds, findMessagesFrom, type LogRow, listLogText, redactEvent } from '@parley/db'
+import {
+  findBegunBy,
+  findErasedIds,
+  findMessagesFrom,
+  type LogRow,
+  listLogText,
+  listTextAttributes,
+  redactEvent,
+} from '@parley/db'
 import { erasedDigest, erasedScope } from '../erased-ids.ts'
 import type { ErasureTask, StepWork } from './steps.ts'
 import { ERASED, mapTexts } from './traces.ts'
@@ -7,7 +15,7 @@ const BATCH = 1_000
 type Data = Record<string, unknown>
 
 /**
- * Takes them out of the log: their names wherever they stand, the subject of what they began, the network's ids of what
+ * Takes them out of the log: their names wherever they stand, the subject and free texts of what they began, the network's ids of what
  * they wrote. That something happened, when, and by whom it was done stays.
  */
 export const eraseLog: StepWork = async (trx, task) => {
@@ -18,15 +26,20 @@ export const eraseLog: StepWork = async (trx, task) => {
   const theirs = await findMessagesFrom(trx, task.everybody, named)
   const keys = new Map(parsed.flatMap(({ data }) => eventKey(data, task)))
   const erased = await findErasedIds(trx, [...new Set(keys.values())])
+  const told = rows.flatMap(row => (row.type.startsWith('conversation.') && row.conversation_id) || [])
+  const begun = await findBegunBy(trx, task.everybody, [...new Set(told)])
+  const texts = await listTextAttributes(trx, 'conversation')
   let count = 0
   for (const { row, data } of parsed) {
     const wrote = typeof data.message_id === 'string' && theirs.has(data.message_id)
     const began = row.type === 'conversation.created' && task.everybody.includes(String(data.contact_id))
     const keyed = erased.has(keys.get(data) ?? '')
-    const replace = (text: string, key?: string) => {
+    const begun_by_them = row.conversation_id !== null && begun.has(row.conversation_id)
+    const replace = (text: string, key = '', within = '') => {
       const gone =
         (wrote && (key === 'external_id' || key === 'permalink')) ||
         (began && key === 'subject') ||
+        (begun_by_them && within === 'attributes' && texts.has(key)) ||
         (keyed && (key === 'dedup_key' || key === 'reason'))
       return gone || task.traces.isIn(text) ? ERASED : text
     }

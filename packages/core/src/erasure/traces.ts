@@ -39,12 +39,17 @@ export function tracesOf({ names, ids }: Wanted): Traces {
   }
 }
 
-/** A JSON value with its texts replaced. Keys stay: they are words of a format. */
-export function mapTexts(value: unknown, replace: (text: string, key?: string) => string, key?: string): unknown {
-  if (typeof value === 'string') return replace(value, key)
-  if (Array.isArray(value)) return value.map(item => mapTexts(item, replace, key))
+/** A JSON value with its texts replaced, by their key and that of what holds it. Keys stay: they are words of a format. */
+export function mapTexts(
+  value: unknown,
+  replace: (text: string, key?: string, within?: string) => string,
+  key?: string,
+  within?: string,
+): unknown {
+  if (typeof value === 'string') return replace(value, key, within)
+  if (Array.isArray(value)) return value.map(item => mapTexts(item, replace, key, within))
   if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, mapTexts(item, replace, name)]))
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, mapTexts(item, replace, name, key)]))
 }
 
 export function someText(value: unknown, test: (text: string) => boolean): boolean {

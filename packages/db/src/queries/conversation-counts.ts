@@ -13,13 +13,14 @@ export type ConversationCount = { count: number; at_least: boolean }
  * counted as they change; by anything else up to a thousand are looked at now.
  */
 export async function countConversations(trx: Trx, filter: ConversationFilter): Promise<ConversationCount> {
-  const { status, inbox_ids, contact_id, post_id, tag_ids, sla, unread_by, updated_after, language } = filter
+  const { status, inbox_ids, contact_id, post_id, sla, unread_by, updated_after, language } = filter
   const kind = [
     ...(status ? [sql`c.status = any(${status}::text[])`] : []),
     ...(inbox_ids ? [sql`c.inbox_id = any(${inbox_ids}::uuid[])`] : []),
   ]
-  const looked = contact_id || post_id || tag_ids?.length || sla || unread_by || updated_after
-  if (looked || filter.watched_by || filter.mentioned || language !== undefined) {
+  const looked_up = contact_id || post_id || filter.tag_ids?.length || filter.attributes?.length
+  const own = unread_by || filter.watched_by || filter.mentioned
+  if (looked_up || own || sla || updated_after || language !== undefined) {
     const where = [sql`true`, ...kind, ...conditionsOf(filter)]
     const { rows } = await sql<{ count: number }>`
       select count(*)::int as count from (

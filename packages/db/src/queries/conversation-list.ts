@@ -8,7 +8,7 @@ import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
 import { type Conversation, type ConversationWithContact, nestContact } from './conversations.ts'
 
-/** Which conversations a list has. What is absent is not looked at; of a list any one will do, of tags all of them. */
+/** Which conversations a list has. What is absent is not looked at; of a list any one will do, of tags and attributes all. */
 export type ConversationFilter = {
   status?: ConversationStatus[] | undefined
   inbox_ids?: string[] | undefined
@@ -21,6 +21,8 @@ export type ConversationFilter = {
   team_id?: string | null | undefined
   priority?: ConversationPriority[] | undefined
   tag_ids?: string[] | undefined
+  /** By their values as `conversation_attributes` has them. */
+  attributes?: { key: string; value_key: string }[] | undefined
   /** Somebody waits in it. */
   waiting?: boolean | undefined
   /** By its earliest promise, as things stand at `now`: broken, about to be within `risk_ms`, or neither. */
@@ -145,6 +147,10 @@ export function conditionsOf(filter: ConversationFilter, sort?: ConversationSort
     conditions.push(
       sql`exists (select from conversation_tags t where t.conversation_id = c.id and t.tag_id = ${tag_id})`,
     )
+  }
+  for (const { key, value_key } of filter.attributes ?? []) {
+    conditions.push(sql`exists (select from conversation_attributes a
+      where a.conversation_id = c.id and a.key = ${key} and a.value_key = ${value_key})`)
   }
   if (unread_by) {
     conditions.push(sql`not exists (select from conversation_reads r

@@ -180,6 +180,7 @@ export type ErasableConversation = {
   channel_id: string
   thread_key: string
   contact_id: string | null
+  attributes: Record<string, unknown>
 }
 
 /** The next conversations that these contacts are part of, locked, in the order of their ids. */
@@ -190,7 +191,7 @@ export async function lockConversationsOf(
   limit: number,
 ): Promise<ErasableConversation[]> {
   const { rows } = await sql<ErasableConversation>`
-    select id, channel_id, thread_key, contact_id from conversations where id in (
+    select id, channel_id, thread_key, contact_id, attributes from conversations where id in (
       select id from conversations where contact_id = any(${contact_ids}::uuid[])
       union all
       select conversation_id from messages where contact_id = any(${contact_ids}::uuid[]))

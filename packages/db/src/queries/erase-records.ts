@@ -54,12 +54,29 @@ export async function findMessagesFrom(trx: Trx, contact_ids: string[], ids: str
   return new Set(rows.map(row => row.id))
 }
 
-export type LogRow = { xact: string; seq: number; type: string; data: string; previous: string | null }
+export type LogRow = {
+  xact: string
+  seq: number
+  type: string
+  conversation_id: string | null
+  data: string
+  previous: string | null
+}
+
+/** Which of these conversations were begun by these contacts. */
+export async function findBegunBy(trx: Trx, contact_ids: string[], ids: string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set()
+  const { rows } = await sql<{ id: string }>`
+    select id from conversations where id = any(${ids}::uuid[]) and contact_id = any(${contact_ids}::uuid[])`.execute(
+    trx,
+  )
+  return new Set(rows.map(row => row.id))
+}
 
 /** The next events of the log, from the oldest on, as text. */
 export async function listLogText(trx: Trx, after: { xact: string; seq: number }, limit: number): Promise<LogRow[]> {
   const { rows } = await sql<LogRow>`
-    select xact::text, seq, type, data::text, previous::text from events
+    select xact::text, seq, type, conversation_id, data::text, previous::text from events
     where (xact, seq) > (${after.xact}::xid8, ${after.seq}::bigint) order by xact, seq limit ${limit}`.execute(trx)
   return rows
 }

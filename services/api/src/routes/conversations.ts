@@ -205,7 +205,7 @@ export const conversationRoutes: Routes = async (app, { ctx, cursors }) => {
       config: { access: 'agent' },
       schema: {
         tags: ['Conversations'],
-        summary: 'Change status, priority, subject or language; needs If-Match',
+        summary: 'Change status, priority, subject, language or attributes; needs If-Match',
         params: idParams,
         body: conversationPatch,
         response: { 200: conversationView },
