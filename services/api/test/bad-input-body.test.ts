@@ -9,6 +9,8 @@ const channel = await addChannel(api)
 const conversation = await addConversation(api, api.ours, channel)
 const KEY = { 'idempotency-key': 'a-key-of-the-test' }
 
+const defined = { key: 'tier', label: 'Tier', applies_to: 'conversation', type: 'text' }
+const attribute = (await api.call('POST', '/v1/attributes', defined)).body
 const tag = (await api.call('POST', '/v1/tags', { name: 'Late' })).body
 const view = (await api.call('POST', '/v1/views', { name: 'All', scope: 'workspace', filter: {} })).body
 const actions = [{ type: 'set_priority', priority: 'high' }]
@@ -68,6 +70,8 @@ const GOOD: Record<string, Json> = {
   [`PUT /v1/conversations/${conversation.id}/read`]: { up_to: conversation.messages[0] },
   'POST /v1/tags': { name: 'Refund' },
   [`PATCH /v1/tags/${tag.id}`]: { color: '#3b6ea8' },
+  'POST /v1/attributes': { ...defined, key: 'level' },
+  [`PATCH /v1/attributes/${attribute.id}`]: { label: 'Level' },
   'POST /v1/views': { name: 'Open', scope: 'workspace', filter: { status: ['open'] } },
   [`PATCH /v1/views/${view.id}`]: { name: 'Open' },
   'POST /v1/conversations/bulk': { ids: [conversation.id], actions },
