@@ -190,7 +190,7 @@ t.test(
                 .selectAll()
                 .where('conversation_id', '=', id)
                 .where('type', 'in', ['conversation.assigned', 'conversation.unassigned'])
-                .orderBy('xact')
+                // As its lock was held: a transaction may have begun to write elsewhere before it waited for that.
                 .orderBy('seq')
                 .execute(),
             ]),
