@@ -123,11 +123,8 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelSettingsRoutes,
       channelHealthRoutes,
     ],
-    ...[tagRoutes, viewRoutes],
+    ...[tagRoutes, viewRoutes, attributeRoutes, triageRoutes, postRoutes],
     ...[bulkRoutes, macroRoutes, ruleRoutes],
-    ...[tagRoutes, triageRoutes, viewRoutes],
-    ...[tagRoutes, viewRoutes, postRoutes],
-    ...[bulkRoutes, macroRoutes, ruleRoutes, attributeRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
     ...[
       inboxRoutes,
