@@ -13,6 +13,7 @@ import { NotFound } from '@parley/domain'
 import { capabilitiesOf } from '../capabilities-of.ts'
 import { applyEffect } from '../plugins/effects.ts'
 import { refuseUnseen } from '../refuse-unseen.ts'
+import { withItsAttachments } from '../with-attachments.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** What is done to a message on its network besides answering it. 202 means stored; the action's `state` tells the rest. */
@@ -110,7 +111,8 @@ export const messageActionRoutes: Routes = async (app, { ctx }) => {
       const { reason } = request.body
       await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
         await refuseUnseen(trx, request.credential, 'message', message_id)
-        return dismissMessage(trx, { conversation_id, message_id }, reason, request.actor, ctx.now())
+        const ids = { conversation_id, message_id }
+        return withItsAttachments(trx, await dismissMessage(trx, ids, reason, request.actor, ctx.now()))
       })
       return reply
     },
@@ -132,7 +134,8 @@ export const messageActionRoutes: Routes = async (app, { ctx }) => {
       const { id: conversation_id, message_id } = request.params
       await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
         await refuseUnseen(trx, request.credential, 'message', message_id)
-        return undismissMessage(trx, { conversation_id, message_id }, request.actor, ctx.now())
+        const ids = { conversation_id, message_id }
+        return withItsAttachments(trx, await undismissMessage(trx, ids, request.actor, ctx.now()))
       })
       return reply
     },
