@@ -51,12 +51,12 @@ export async function splitConversation(
 ): Promise<string> {
   const old = await lockConversation(trx, id)
   if (!old) throw new NotFound('conversation')
-  if (old.version !== expected_version)
-    throw new DomainError('version_mismatch', 'The conversation has changed since you read it.')
   const messages = await listToMove(trx, id, split.message_ids, split.with_replies)
   const found = new Set(messages.map(message => message.id))
   if (split.message_ids.some(message_id => !found.has(message_id)))
     throw new DomainError('validation_failed', 'message_ids names no message of this conversation.')
+  if (old.version !== expected_version)
+    throw new DomainError('version_mismatch', 'The conversation has changed since you read it.')
 
   const waits = await lockOpenWaits(trx, id)
   const apart = await insertApart(trx, old, split, messages, now)

@@ -30,7 +30,7 @@ const up = (pattern: string, armedBy?: string) =>
 const committed = (armedBy: string) =>
   ({ at: 'database', direction: 'down', effect: 'hang', pattern: 'COMMIT\0', armedBy }) as const
 
-const TAKE = 'from "conversations" where "id" = $1 for update'
+const TAKE = 'where id = m.conversation_id for update'
 const BEGIN = 'insert into "send_attempts"'
 const FINISH = 'update "send_attempts" set "finished_at"'
 

@@ -286,19 +286,11 @@ t.test('a cursor of another workspace is no cursor here', async t => {
 /** What belongs to an inbox, and so is kept from those who do not see it. What belongs to none is everybody's. */
 const OF_INBOXES = [
   ...['inbox', 'channel', 'conversation', 'message', 'post', 'parked', 'attachment', 'saved reply', 'rule', 'task'],
-  'inbox',
-  'channel',
-  'conversation',
-  'message',
-  'parked',
-  'attachment',
-  'saved reply',
-  'task',
   'expert link',
 ]
 const OF_THE_WORKSPACE = [
-  ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro', 'attribute'],
-  ...['contact', 'contact erasure', 'contact export', 'notification'],
+  ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro'],
+  ...['attribute', 'contact', 'contact erasure', 'contact export', 'notification'],
 ]
 
 t.test('what lies in an inbox that somebody does not see is nowhere for them', async t => {

@@ -90,6 +90,7 @@ export function bodyFor(route: Route, ids: Json): Json {
     'POST /v1/conversations/{id}/macros/{macro_id}/run': { dry_run: true },
     'POST /v1/rules': {
       name: 'Late',
+      inbox_ids: [ids.inbox],
       triggers: ['sla.breached'],
       actions: [{ type: 'set_priority', priority: 'high' }],
     },

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { appendEvents } from '@parley/db'
 import { until } from '@parley/testing'
 import fc from 'fast-check'
@@ -7,6 +8,8 @@ import { followStream, type Stream } from './streams.ts'
 
 const IDLE_STREAMS = 1_000
 const IDLE_MS = 4_000
+/** A thousand sockets on a machine that does other things as well. */
+const HEARD_MS = 60_000
 
 t.test('streams that hear nothing cost the database the same, however many they are', async t => {
   const api = await testApi(t)
@@ -29,19 +32,19 @@ t.test('streams that hear nothing cost the database the same, however many they 
     )
   // No wake-up: the look that all share finds it.
   await write()
-  await until('all have heard', async () => streams.every(stream => stream.ids().length === 1))
-  const commits = async () => {
-    const [row] = await api.query(`select pg_stat_clear_snapshot(), xact_commit::int as count
-      from pg_stat_database where datname = current_database()`)
-    return row.count as number
-  }
-  const [before, began] = [await commits(), Date.now()]
-  await until('a while has passed', async () => Date.now() - began > IDLE_MS)
-  const perSecond = (1000 * ((await commits()) - before)) / (Date.now() - began)
+  await until('all have heard', async () => streams.every(stream => stream.ids().length === 1), HEARD_MS)
+  // PostgreSQL counts late, and what was there before as well: so what takes a connection is counted here.
+  let transactions = 0
+  api.db.pool.on('acquire', () => {
+    transactions += 1
+  })
+  const began = performance.now()
+  await delay(IDLE_MS)
+  const perSecond = (1000 * transactions) / (performance.now() - began)
   // The look that all share, and the checks of their keys.
-  t.ok(perSecond < 20, `${perSecond} transactions a second`)
+  t.ok(transactions > 0 && perSecond < 20, `${perSecond} transactions a second`)
   await write()
-  await until('all have heard again', async () => streams.every(stream => stream.ids().length === 2))
+  await until('all have heard again', async () => streams.every(stream => stream.ids().length === 2), HEARD_MS)
 })
 
 t.test('whatever readers and writers do, each reader hears what it sees, in order and once', async t => {
@@ -129,7 +132,9 @@ t.test('whatever readers and writers do, each reader hears what it sees, in orde
         }
       }
       while (open.length > 0) await commit()
-      await until('all can be read', async () => (await feedAfter(api.ours.key, from)).length === written - startedAt)
+      const all = async () => (await feedAfter(api.ours.key, from)).length === written - startedAt
+      // Other databases of the server hold a reader up while they write.
+      await until('all can be read', all, HEARD_MS)
       for (const { key, heard, stream } of readers) {
         const expected = await feedAfter(key, from)
         await until('all has come', async () => heard.length + stream.ids().length >= expected.length)

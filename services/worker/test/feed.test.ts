@@ -286,6 +286,13 @@ t.test('a refusal of a handler is blamed on its event and not on the database', 
   has(t, state, { consumer: 'writer', attempts: 1, error: 'No.' })
 })
 
+/** Other databases of the server hold a reader up while they write. */
+const readable = (world: Awaited<ReturnType<typeof setUp>>, count: number) =>
+  until('the log can be read', async () => {
+    const events = await world.run(trx => listEventsAfter(trx, { xact: '0', seq: 0 }, count))
+    return events.length >= count
+  })
+
 t.test('a wake-up is enough: at once, or at the next tick for what is in no hurry', async t => {
   const world = await setUp(t)
   const listeners: ((workspace_id: string) => void)[] = []
@@ -298,6 +305,7 @@ t.test('a wake-up is enough: at once, or at the next tick for what is in no hurr
     new Map((await world.run(listFeedStates)).map(({ consumer, unread }) => [consumer, unread.count]))
   feeds.listen()
   await world.append(9)
+  await readable(world, 9)
   for (const listener of listeners) listener(world.workspace_id)
   await until('the one at once is through', async () => (await unread()).get('writer') === 0)
   t.notOk((await unread()).has('patient'), 'the other one has not begun')
@@ -308,9 +316,7 @@ t.test('a wake-up is enough: at once, or at the next tick for what is in no hurr
 t.test('closing waits for the page that is being handled, and begins no other', async t => {
   const world = await setUp(t)
   await world.append(9)
-  // Other databases of the server hold a reader up while they write.
-  const readable = () => world.run(trx => listEventsAfter(trx, { xact: '0', seq: 0 }, 9))
-  await until('the log can be read', async () => (await readable()).length >= 9)
+  await readable(world, 9)
   let handling = () => {}
   const began = new Promise<void>(resolve => {
     handling = resolve

@@ -147,7 +147,9 @@ t.test('the language decides while somebody speaks it; while it is not known, tr
   await desk.route()
   t.same(await desk.owners(), [null, null])
   const speak = (id: string, language: string) =>
-    desk.run(trx => trx.updateTable('conversations').set({ language }).where('id', '=', id).execute())
+    desk.run(trx =>
+      trx.updateTable('conversations').set({ language, language_source: 'detected' }).where('id', '=', id).execute(),
+    )
   await speak(first!, 'pt-BR')
   await desk.route()
   t.same(await desk.owners(first!, second!), ['Ana', null])

@@ -153,11 +153,12 @@ t.test('what is gone since is refused action by action, told at the rule, and ho
   await world.receive(comment('m-1'))
   t.equal((await world.conversation()).priority, 'high')
   t.match(await world.log('rule.applied'), [
-    { data: { actions: [{ result: 'refused', code: 'not_found' }, { result: 'changed' }] } },
+    { data: { actions: [{ result: 'refused', code: 'validation_failed' }, { result: 'changed' }] } },
   ])
   const read = () =>
     world.run(trx => trx.selectFrom('rules').selectAll().where('id', '=', id).executeTakeFirstOrThrow())
-  t.match(await read(), { last_error: 'set_team: There is no such team.', failing_since: world.clock.now, version: 1 })
+  const last_error = 'set_team: team_id names no team that works in this inbox.'
+  t.match(await read(), { last_error, failing_since: world.clock.now, version: 1 })
   await world.run(trx =>
     trx
       .updateTable('rules')
