@@ -49,6 +49,7 @@ const GOOD: Record<string, Json> = {
   },
   'POST /v1/sla/policies': { name: 'Hour', calendar_id: conversation.id, first_response_seconds: 3600 },
   [`POST /v1/conversations/${conversation.id}/notes`]: { body: 'Hello' },
+  [`PUT /v1/messages/${conversation.messages[0]}/triage`]: { question: true },
   'POST /v1/tasks': { conversation_id: conversation.id, title: 'Call them', due_at: '2027-01-07T09:00:00Z' },
   [`POST /v1/conversations/${conversation.id}/expert_links`]: {
     name: 'Dr. Reed',
