@@ -59,7 +59,7 @@ async function ask(texts: string[]): Promise<Map<string, { uri: string; path: st
   for (const text of texts) uris.set(text, (await post(ana, text)).uri)
   await network.flush()
   const worker = startService(t, 'worker', env)
-  const asked = await until('all are listed', async () => {
+  const listed = async () => {
     await admin.post(`${channelPath}/poll`)
     const { data } = (await admin.get('/v1/conversations?limit=100')).body as { data: { id: string }[] }
     const paths = new Map<string | null, string>()
@@ -68,7 +68,9 @@ async function ask(texts: string[]): Promise<Map<string, { uri: string; path: st
       paths.set((await saidIn(path))[0]!.external_id, path)
     }
     return texts.every(text => paths.has(uris.get(text)!)) && paths
-  })
+  }
+  // Beside other test files a worker's start alone has taken half a minute.
+  const asked = await until('all are listed', listed, 90_000)
   // Told to end, not killed: a turn of polling that dies is nobody's for two minutes.
   worker.process.kill('SIGTERM')
   await worker.exited
