@@ -69,8 +69,8 @@ async function ask(texts: string[]): Promise<Map<string, { uri: string; path: st
     }
     return texts.every(text => paths.has(uris.get(text)!)) && paths
   }
-  // Beside other test files a worker's start alone has taken half a minute.
-  const asked = await until('all are listed', listed, 90_000)
+  // Beside other test files a worker's start has taken half a minute, and a turn of polling that died is nobody's for two.
+  const asked = await until('all are listed', listed, 150_000)
   // Told to end, not killed: a turn of polling that dies is nobody's for two minutes.
   worker.process.kill('SIGTERM')
   await worker.exited
