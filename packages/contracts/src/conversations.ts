@@ -2,6 +2,8 @@ import {
   AUTHOR_TYPES,
   CONVERSATION_PRIORITIES,
   CONVERSATION_STATUSES,
+  DISMISSALS,
+  DISPOSITIONS,
   EVERY_CONVERSATION_STATUS,
   LANGUAGE_SOURCES,
   MAX_TEXT_BYTES,
@@ -143,9 +145,25 @@ export const messageView = z
           "Whether the mailbox's own server vouches for the sender: false where it says that the sender is not who it " +
           'claims to be, null where nothing is known.',
       }),
+    disposition: z
+      .enum(DISPOSITIONS)
+      .nullable()
+      .meta({
+        description:
+          "What became of a customer's message; null of other messages. Unhandled and acknowledged ones wait for an answer. " +
+          'no_reply_needed: somebody said so, or it is deleted, automatic or history.',
+      }),
+    answered_by_id: id
+      .nullable()
+      .meta({ description: 'The answer of a person that reached the customer first after it.' }),
+    answered_at: instantOut.nullable().meta({ description: 'When the network took that answer.' }),
+    from_history: z
+      .boolean()
+      .meta({ description: 'It was said before anybody listened: nobody waits for an answer to it.' }),
     dismissed_at: instantOut.nullable().meta({
       description: 'Since when it needs no answer, as somebody has said: nobody waits for one to it. Null otherwise.',
     }),
+    dismissed_as: z.enum(DISMISSALS).nullable(),
     dismissed_reason: z.string().nullable(),
     dismissed_by_type: z.string().nullable(),
     dismissed_by_id: id.nullable(),

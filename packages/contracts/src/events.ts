@@ -9,6 +9,7 @@ export const EVENT_TYPES = [
   'message.triaged',
   'message.dismissed',
   'message.undismissed',
+  'message.disposition_changed',
   'attachment.stored',
   'attachment.refused',
   'attachment.failed',

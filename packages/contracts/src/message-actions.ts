@@ -1,4 +1,4 @@
-import { ACTION_VERBS, SEND_STATES } from '@parley/domain'
+import { ACTION_VERBS, DISMISSALS, SEND_STATES } from '@parley/domain'
 import { z } from 'zod'
 import { id, instantOut, safeText } from './common.ts'
 
@@ -14,8 +14,11 @@ export const actionBody = z.discriminatedUnion('verb', [
 export const actionParams = z.strictObject({ id, message_id: id })
 export const oneActionParams = actionParams.extend({ action_id: id })
 
-/** Why a customer's message needs no answer. */
-export const dismissBody = z.strictObject({ reason: safeText(200) })
+/** Why a customer's message needs no answer, and whether it is spam. */
+export const dismissBody = z.strictObject({
+  reason: safeText(200),
+  as: z.enum(DISMISSALS).default('no_reply_needed'),
+})
 
 export const actionView = z
   .object({

@@ -8,11 +8,13 @@ import {
   listSamePerson,
   lockConversation,
   type Message,
+  markAnswered,
   type NewEvent,
   type Trx,
   updateConversation,
 } from '@parley/db'
 import { SYSTEM, statusAfterReplySent } from '@parley/domain'
+import { dispositionEvents } from './disposition-events.ts'
 import { fulfilWait } from './fulfil-wait.ts'
 import type { MessageRow } from './message-row.ts'
 
@@ -42,8 +44,9 @@ async function applyAnswer(trx: Trx, channel: Channel, answer: Message, now: Dat
   const contact_id = parent_external_id ? answer.contact_id : await findOnlyCustomer(trx, conversation_id)
   if (!contact_id) return []
   const conversation = (await lockConversation(trx, conversation_id))!
-  const events: NewEvent[] = []
-  for (const each of await listSamePerson(trx, contact_id)) {
+  const people = await listSamePerson(trx, contact_id)
+  const events = dispositionEvents(await markAnswered(trx, answer, people), SYSTEM, now)
+  for (const each of people) {
     // Whoever typed it saw the thread as the network shows it, not as it had reached us.
     const next = await findOldestCustomerMessageAfter(trx, { conversation_id, contact_id: each }, answer.occurred_at)
     events.push(...(await fulfilWait(trx, channel, conversation, { ...answer, contact_id: each }, next, now)))

@@ -1,19 +1,25 @@
 import {
+  type Channel,
   type Conversation,
+  findMessage,
   insertVersions,
   type Message,
   type MessageAction,
   type NewEvent,
+  settleAnswers,
   type Trx,
   updateMessage,
 } from '@parley/db'
+import { dispositionEvents, judgedAs } from './disposition-events.ts'
+import { releaseWait } from './release-wait.ts'
+import { restoreWait } from './restore-wait.ts'
 
-type Done = { conversation: Conversation; message: Message; action: MessageAction }
+type Done = { channel: Channel; conversation: Conversation; message: Message; action: MessageAction }
 
 /** Shows here what the network has accepted there. The echo of it, when one comes, then finds it done. */
 export async function applyAction(
   trx: Trx,
-  { conversation, message, action }: Done,
+  { channel, conversation, message, action }: Done,
   accepted_at: Date,
   now: Date,
 ): Promise<NewEvent[]> {
@@ -23,13 +29,21 @@ export async function applyAction(
   switch (action.verb) {
     case 'like':
     case 'unlike': {
-      await updateMessage(trx, message.id, { liked_at: action.verb === 'like' ? accepted_at : null })
-      return []
+      const after = await updateMessage(trx, message.id, { liked_at: action.verb === 'like' ? accepted_at : null })
+      return dispositionEvents([judgedAs(message, after)], actor, now)
     }
-    case 'hide':
+    case 'hide': {
+      const after = await updateMessage(trx, message.id, { hidden_at: accepted_at })
+      const events = dispositionEvents([judgedAs(message, after)], actor, now)
+      return [...events, ...(await releaseWait(trx, channel, after, 'hidden', now, actor))]
+    }
     case 'unhide': {
-      await updateMessage(trx, message.id, { hidden_at: action.verb === 'hide' ? accepted_at : null })
-      return []
+      await updateMessage(trx, message.id, { hidden_at: null })
+      // Whoever was answered meanwhile was answered this as well.
+      await settleAnswers(trx, conversation.id, [message.id])
+      const after = (await findMessage(trx, message.id))!
+      const events = dispositionEvents([judgedAs(message, after)], actor, now)
+      return [...events, ...(await restoreWait(trx, channel, conversation, after, now))]
     }
     case 'delete': {
       if (message.deleted_at) return []

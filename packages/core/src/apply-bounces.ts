@@ -5,15 +5,18 @@ import {
   closeOpenAttempt,
   findBouncedReply,
   findWaiting,
+  listAnsweredBy,
   lockConversationOf,
   lockMessage,
   type NewEvent,
+  settleAnswers,
   type Trx,
   updateConversation,
   updateMessage,
 } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
 import { boundedKey } from './bounded-key.ts'
+import { dispositionEvents } from './disposition-events.ts'
 import { reopenWait } from './reopen-wait.ts'
 import { storableText } from './storable-text.ts'
 
@@ -41,6 +44,8 @@ export async function applyBounces(trx: Trx, channel: Channel, bounces: Connecto
     if (message.state === 'rejected' || message.state === 'cancelled') continue
     await closeOpenAttempt(trx, message.id, { finished_at: now, outcome: 'rejected', reason })
     await updateMessage(trx, message.id, { state: 'rejected', state_reason: reason, next_attempt_at: null })
+    const judged = await settleAnswers(trx, conversation.id, await listAnsweredBy(trx, message))
+    events.push(...dispositionEvents(judged, SYSTEM, now))
     events.push(...(await reopenWait(trx, message.id, now)))
     const waiting = await findWaiting(trx, conversation.id)
     const { status } = conversation

@@ -1,5 +1,6 @@
 import { type Channel, type Deletion, deleteMessages, type NewEvent, type Trx } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
+import { dispositionEvents } from './disposition-events.ts'
 import { releaseWait } from './release-wait.ts'
 
 /**
@@ -21,6 +22,7 @@ export async function applyDeletions(
       conversation_id: message.conversation_id,
       data: { message_id: message.id, external_id: message.external_id, deleted_at: message.deleted_at },
     })
+    events.push(...dispositionEvents([message], SYSTEM, now))
     events.push(...(await releaseWait(trx, channel, message, 'customer_deleted', now)))
   }
   return events

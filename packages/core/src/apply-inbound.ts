@@ -15,6 +15,7 @@ import {
   insertTombstones,
   insertVersions,
   type KnownMessage,
+  listComeAlive,
   lockConversations,
   lockConversationsByThread,
   lockKnownMessages,
@@ -26,11 +27,13 @@ import {
   updateIdentityProfiles,
   upsertPosts,
 } from '@parley/db'
+import { SYSTEM } from '@parley/domain'
 import { addressConversations } from './address-conversations.ts'
 import { answerNatively } from './answer-natively.ts'
 import { applyBounces } from './apply-bounces.ts'
 import { applyDeletions } from './apply-deletions.ts'
 import { changeOf, supersededVersions, updatedEvent } from './change-message.ts'
+import { dispositionEvents } from './disposition-events.ts'
 import { forgetErased } from './forget-erased.ts'
 import { type MessageRow, messageRow, receivedEvents } from './message-row.ts'
 import { moveConversations } from './move-conversations.ts'
@@ -137,16 +140,20 @@ async function applyMessages(
   )
   const writeAddresses = await addressConversations(trx, fresh, threads.conversationOf, now)
 
+  // Nobody answers spam, so nobody waits in it.
+  const spam = new Set(conversations.flatMap(row => (row.status === 'spam' ? row.id : [])))
   const rows = new Map<string, MessageRow>()
   for (const arrival of fresh) {
     const parent = parents.get(arrival.parent_external_id ?? '')
+    const { id: conversation_id } = threads.conversationOf(arrival)
     const row = messageRow(arrival, now, {
       channel_id: channel.id,
-      conversation_id: threads.conversationOf(arrival).id,
+      conversation_id,
       thread_conversation_id: threads.threadOf(arrival),
       contact_id: arrival.from_us ? (parent?.contact_id ?? null) : contactOf(arrival.author.external_id),
       in_reply_to: parent?.id ?? null,
       deleted_at: tombstones.get(arrival.external_id) ?? null,
+      spam_at: !arrival.from_us && spam.has(conversation_id) ? now : null,
     })
     rows.set(arrival.external_id, row)
   }
@@ -160,8 +167,6 @@ async function applyMessages(
   const versions = arrivals.flatMap(arrival =>
     supersededVersions(arrival, known.get(arrival.external_id), rows.get(arrival.external_id)?.id),
   )
-  // Nobody answers spam, so nobody waits in it.
-  const spam = new Set(conversations.flatMap(row => (row.status === 'spam' ? row.id : [])))
   const unanswered = arrivals
     .flatMap(arrival => unansweredOf(arrival, known, rows) ?? [])
     .filter(message => !spam.has(message.conversation_id))
@@ -187,6 +192,15 @@ async function applyMessages(
   if (files) await Promise.all([removeAttachments(trx, files.outdated), addAttachments(trx, files.rows)])
   const spoken = { inserted, unanswered, waiting: waits.waiting, postOf }
   const moved = await moveConversations(trx, conversations, fresh, threads, spoken, contactOf, now)
+  const alive = changes.filter(change => !change.from_history && known.get(change.external_id)?.from_history)
+  const comeAlive = dispositionEvents(
+    await listComeAlive(
+      trx,
+      alive.map(({ id }) => id),
+    ),
+    SYSTEM,
+    now,
+  )
   const answered = await answerNatively(trx, channel, inserted, conversations, now)
   await othersFirst()
   const events = [
@@ -195,6 +209,7 @@ async function applyMessages(
     ...threads.events,
     ...inserted.flatMap(row => receivedEvents(row, now)),
     ...changes.map(change => updatedEvent(change, now)),
+    ...comeAlive,
     ...moved,
     ...waits.events,
     ...answered,

@@ -101,7 +101,7 @@ async function moveWaitsWithStatus(
 ): Promise<NewEvent[] | undefined> {
   if (status === undefined || (status === 'spam') === (conversation.status === 'spam')) return undefined
   if (status === 'spam') return cancelSpamWaits(trx, conversation, actor, now)
-  return restoreSpamWaits(trx, conversation, now)
+  return restoreSpamWaits(trx, conversation, actor, now)
 }
 
 function refuseTime(until: Date, now: Date): void {

@@ -1,50 +1,53 @@
 import {
   appendEvents,
   findChannel,
-  findLastAnswerWrittenAt,
   findMessage,
-  findOldestUnanswered,
-  findWaiting,
   hasAnswerSince,
   listSamePerson,
   lockConversation,
   lockMessage,
   type Message,
   type Trx,
-  updateConversation,
   updateMessage,
 } from '@parley/db'
-import { type Actor, DomainError, NotFound } from '@parley/domain'
-import { openWaits } from './open-waits.ts'
+import { type Actor, awaitsAnswer, type Dismissal, DomainError, NotFound } from '@parley/domain'
+import { dispositionEvents, judgedAs } from './disposition-events.ts'
 import { releaseWait } from './release-wait.ts'
-import { loadInboxTargets } from './sla-promise.ts'
+import { restoreWait } from './restore-wait.ts'
 
 type Ids = { conversation_id: string; message_id: string }
+
+/** `as`: what it is then. */
+export type DismissalOrder = { reason: string; as: Dismissal }
 
 /**
  * Says that a customer's message needs no answer, and why. Twice is the same as once: the first reason stays.
  * @throws NotFound, or DomainError `conflict` when nobody has to answer the message
  */
-export async function dismissMessage(trx: Trx, ids: Ids, reason: string, actor: Actor, now: Date): Promise<Message> {
+export async function dismissMessage(
+  trx: Trx,
+  ids: Ids,
+  { reason, as }: DismissalOrder,
+  actor: Actor,
+  now: Date,
+): Promise<Message> {
   const { message, channel } = await lockBoth(trx, ids)
   if (message.dismissed_at) return message
   const { id, conversation_id, contact_id } = message
-  const customer = contact_id && message.direction === 'inbound' ? { conversation_id, contact_id } : undefined
-  const unanswered =
-    customer &&
-    (await findOldestUnanswered(
-      trx,
-      customer,
-      await findLastAnswerWrittenAt(trx, customer),
-      channel.connected_at,
-      message.id,
-    ))
-  if (!unanswered) throw new DomainError('conflict', 'Nobody has to answer this message.')
+  if (!awaitsAnswer(message)) throw new DomainError('conflict', 'Nobody has to answer this message.')
   const by = { dismissed_by_type: actor.type, dismissed_by_id: actor.id }
-  const dismissed = await updateMessage(trx, id, { dismissed_at: now, dismissed_reason: reason, ...by })
-  const data = { message_id: id, contact_id, reason }
-  const events = await releaseWait(trx, channel, dismissed, 'dismissed', now, actor)
-  await appendEvents(trx, [{ type: 'message.dismissed', at: now, actor, conversation_id, data }, ...events])
+  const dismissed = await updateMessage(trx, id, {
+    dismissed_at: now,
+    dismissed_as: as,
+    dismissed_reason: reason,
+    ...by,
+  })
+  const waits = await releaseWait(trx, channel, dismissed, as === 'spam' ? 'spam' : 'dismissed', now, actor)
+  await appendEvents(trx, [
+    { type: 'message.dismissed', at: now, actor, conversation_id, data: { message_id: id, contact_id, reason, as } },
+    ...dispositionEvents([judgedAs(message, dismissed)], actor, now),
+    ...waits,
+  ])
   return dismissed
 }
 
@@ -55,22 +58,26 @@ export async function dismissMessage(trx: Trx, ids: Ids, reason: string, actor: 
  */
 export async function undismissMessage(trx: Trx, ids: Ids, actor: Actor, now: Date): Promise<Message> {
   const { conversation, message, channel } = await lockBoth(trx, ids)
-  const { id, conversation_id, dismissed_at, dismissed_reason } = message
+  const { id, conversation_id, contact_id, dismissed_at, dismissed_reason, dismissed_as } = message
   if (!dismissed_at) return message
   if (message.deleted_at) throw new DomainError('conflict', 'The customer has deleted this message.')
-  const contact_id = message.contact_id!
-  if (await hasAnswerSince(trx, message, await listSamePerson(trx, contact_id)))
+  if (await hasAnswerSince(trx, message, await listSamePerson(trx, contact_id!)))
     throw new DomainError('conflict', 'The customer has been answered since.')
-  const none = { dismissed_at: null, dismissed_reason: null, dismissed_by_type: null, dismissed_by_id: null }
-  const restored = await updateMessage(trx, id, none)
-  const targets = await loadInboxTargets(trx, channel.inbox_id)
-  // In spam nobody waits, until it is none any more.
-  const asked = conversation.status === 'spam' ? [] : [{ ...restored, contact_id }]
-  const { events } = await openWaits(trx, channel, asked, [conversation], targets, now)
-  await updateConversation(trx, conversation_id, { ...(await findWaiting(trx, conversation_id)), updated_at: now })
+  const restored = await updateMessage(trx, id, {
+    dismissed_at: null,
+    dismissed_as: null,
+    dismissed_reason: null,
+    dismissed_by_type: null,
+    dismissed_by_id: null,
+  })
+  const waits = await restoreWait(trx, channel, conversation, restored, now)
   const data = { message_id: id, contact_id }
-  const previous = { dismissed_at, reason: dismissed_reason }
-  await appendEvents(trx, [{ type: 'message.undismissed', at: now, actor, conversation_id, data, previous }, ...events])
+  const previous = { dismissed_at, reason: dismissed_reason, as: dismissed_as }
+  await appendEvents(trx, [
+    { type: 'message.undismissed', at: now, actor, conversation_id, data, previous },
+    ...dispositionEvents([judgedAs(message, restored)], actor, now),
+    ...waits,
+  ])
   return restored
 }
 

@@ -1,4 +1,5 @@
 import { type NewEvent, newId } from '@parley/db'
+import { dispositionOf } from '@parley/domain'
 import { bringsFiles } from './read-attachments.ts'
 import type { Arrival } from './read-batch.ts'
 
@@ -11,6 +12,8 @@ type Place = {
   contact_id: string | null
   in_reply_to: string | null
   deleted_at: Date | null
+  /** Since when what stands there is spam. */
+  spam_at: Date | null
 }
 
 export type MessageRow = ReturnType<typeof messageRow>
@@ -46,6 +49,8 @@ export function messageRow(arrival: Arrival, now: Date, place: Place) {
   }
 }
 
+const NOTHING_DONE = { answered_at: null, dismissed_as: null, hidden_at: null, liked_at: null }
+
 /** What the log says of a message that is new to us. One that is deleted already is told as both. */
 export function receivedEvents(row: MessageRow, now: Date): NewEvent[] {
   const { conversation_id, deleted_at } = row
@@ -54,6 +59,7 @@ export function receivedEvents(row: MessageRow, now: Date): NewEvent[] {
       ? { type: 'contact' as const, id: row.contact_id }
       : { type: 'system' as const, id: null }
   const id = { message_id: row.id, external_id: row.external_id }
+  const disposition = dispositionOf({ ...row, ...NOTHING_DONE })
   const event: NewEvent = {
     type: row.direction === 'inbound' ? 'message.received' : 'reply.sent',
     at: now,
@@ -70,6 +76,7 @@ export function receivedEvents(row: MessageRow, now: Date): NewEvent[] {
       // Rules and webhooks leave history alone.
       ...(row.from_history ? { history: true } : {}),
       ...(row.automatic ? { automatic: true } : {}),
+      ...(disposition && disposition !== 'unhandled' ? { disposition } : {}),
     },
   }
   if (!deleted_at) return [event]

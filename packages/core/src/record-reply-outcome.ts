@@ -9,6 +9,7 @@ import {
   listSamePerson,
   lockMessageByExternalId,
   type Message,
+  markAnswered,
   type NewEvent,
   pauseChannel,
   type Trx,
@@ -18,6 +19,7 @@ import {
 import { type Actor, isHumanAuthor, SYSTEM, statusAfterReplySent } from '@parley/domain'
 import { boundedKey } from './bounded-key.ts'
 import { creditOf } from './credit.ts'
+import { dispositionEvents } from './disposition-events.ts'
 import { fulfilWait } from './fulfil-wait.ts'
 import { storableText } from './storable-text.ts'
 
@@ -128,7 +130,10 @@ async function recordSent(
   const { conversation_id, contact_id } = message
   if (isHumanAuthor(message.author_type) && contact_id) {
     // One person reads it, whichever of their accounts wrote. What reached us after the author had handed the reply in, they cannot have answered.
-    for (const each of await listSamePerson(trx, contact_id)) {
+    const people = await listSamePerson(trx, contact_id)
+    const answered = await markAnswered(trx, sent, people)
+    events.push(...dispositionEvents(answered, { type: 'user', id: message.author_id }, now))
+    for (const each of people) {
       const customer = { conversation_id, contact_id: each }
       const unseen = await findOldestUnanswered(trx, customer, message.received_at, channel.connected_at)
       events.push(...(await fulfilWait(trx, channel, conversation, { ...sent, contact_id: each }, unseen, now)))

@@ -22,7 +22,7 @@ export async function releaseWait(
   trx: Trx,
   channel: Channel,
   message: Message,
-  reason: 'customer_deleted' | 'dismissed',
+  reason: 'customer_deleted' | 'dismissed' | 'hidden' | 'spam',
   now: Date,
   actor: Actor = SYSTEM,
 ): Promise<NewEvent[]> {

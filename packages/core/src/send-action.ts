@@ -100,7 +100,7 @@ export async function finishAction(
     case 'sent': {
       await updateMessageAction(trx, action.id, { ...change, state: 'sent', done_at: result.accepted_at })
       const message = (await lockMessage(trx, action.message_id))!
-      const events = await applyAction(trx, { conversation, message, action }, result.accepted_at, now)
+      const events = await applyAction(trx, { channel, conversation, message, action }, result.accepted_at, now)
       return appendEvents(trx, [eventOf(action, 'action.sent', { accepted_at: result.accepted_at }, now), ...events])
     }
     case 'rejected':

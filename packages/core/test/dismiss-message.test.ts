@@ -21,7 +21,9 @@ const ids = async (inbox: Inbox, external_id: string) => {
 }
 const dismiss = async (inbox: Inbox, external_id: string, time: string) => {
   const message = await ids(inbox, external_id)
-  return inbox.run(trx => dismissMessage(trx, message, 'Only thanks', inbox.agent, at(time)))
+  return inbox.run(trx =>
+    dismissMessage(trx, message, { reason: 'Only thanks', as: 'no_reply_needed' }, inbox.agent, at(time)),
+  )
 }
 const undismiss = async (inbox: Inbox, external_id: string, time: string) => {
   const message = await ids(inbox, external_id)

@@ -55,7 +55,9 @@ t.test('who was answered before does not wait again, and neither does whose mess
   await setStatus(inbox, 'open', at('09:06:00'))
   has(t, await inbox.only('conversations'), { waiting_since: at('09:01:00') })
   const ben = { conversation_id: id, message_id: of('m-2') }
-  await inbox.run(trx => dismissMessage(trx, ben, 'Only thanks', inbox.agent, at('09:07:00')))
+  await inbox.run(trx =>
+    dismissMessage(trx, ben, { reason: 'Only thanks', as: 'no_reply_needed' }, inbox.agent, at('09:07:00')),
+  )
   await setStatus(inbox, 'spam', at('09:08:00'))
   await inbox.run(trx => undismissMessage(trx, ben, inbox.agent, at('09:09:00')))
   has(t, await inbox.only('conversations'), { waiting_since: null })

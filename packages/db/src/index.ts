@@ -48,6 +48,7 @@ export {
 export * from './queries/conversation-reads.ts'
 export * from './queries/conversations.ts'
 export * from './queries/credentials.ts'
+export * from './queries/dispositions.ts'
 export * from './queries/drafts.ts'
 export * from './queries/erase-contact.ts'
 export * from './queries/erase-posts.ts'

@@ -572,6 +572,8 @@ export interface MessageActions {
 }
 
 export interface Messages {
+  answered_at: Timestamp | null;
+  answered_by_id: string | null;
   author_id: string | null;
   author_type: import('@parley/domain').AuthorType;
   automatic: Generated<boolean>;
@@ -584,10 +586,12 @@ export interface Messages {
   conversation_id: string;
   deleted_at: Timestamp | null;
   direction: import('@parley/domain').MessageDirection;
+  dismissed_as: import('@parley/domain').Dismissal | null;
   dismissed_at: Timestamp | null;
   dismissed_by_id: string | null;
   dismissed_by_type: string | null;
   dismissed_reason: string | null;
+  disposition: Generated<import('@parley/domain').Disposition | null>;
   edited_at: Timestamp | null;
   external_id: string | null;
   from_history: Generated<boolean>;
@@ -610,6 +614,7 @@ export interface Messages {
   resolve_after: Generated<boolean>;
   send_epoch: number | null;
   sender_verified: boolean | null;
+  spam_at: Timestamp | null;
   state: import('@parley/domain').MessageState;
   state_reason: string | null;
   thread_conversation_id: string | null;

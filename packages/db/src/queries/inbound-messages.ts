@@ -143,23 +143,26 @@ export async function insertTombstones(trx: Trx, deletions: Deletion[]): Promise
       where excluded.version_at < message_tombstones.version_at`.execute(trx)
 }
 
+/** `was_disposition`: what had become of it before. */
+export type DeletedMessage = Message & { was_disposition: Message['disposition'] }
+
 /**
  * Marks what stands on the network as deleted there, at the earliest time it named: what customers wrote, and what we
  * said. Returns those that were visible.
  */
-export async function deleteMessages(trx: Trx, deletions: Deletion[]): Promise<Message[]> {
+export async function deleteMessages(trx: Trx, deletions: Deletion[]): Promise<DeletedMessage[]> {
   if (deletions.length === 0) return []
-  const { rows } = await sql<Message & { was_visible: boolean }>`
+  const { rows } = await sql<DeletedMessage & { was_visible: boolean }>`
     with doomed as (
-      select m.ctid, m.deleted_at, d.version_at
+      select m.ctid, m.deleted_at, m.disposition, d.version_at
       from ${rowsOf('message_tombstones', deletions)} d,
-        lateral (select ctid, deleted_at from messages
+        lateral (select ctid, deleted_at, disposition from messages
           where channel_id = d.channel_id and external_id = d.external_id and state in ('received', 'sent')
             and (deleted_at is null or deleted_at > d.version_at)
           for update) m)
     update messages m set deleted_at = doomed.version_at
     from doomed where m.ctid = doomed.ctid
-    returning m.*, doomed.deleted_at is null as was_visible`.execute(trx)
+    returning m.*, doomed.disposition as was_disposition, doomed.deleted_at is null as was_visible`.execute(trx)
   return rows.filter(row => row.was_visible)
 }
 

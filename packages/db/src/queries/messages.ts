@@ -83,20 +83,18 @@ export async function findLatestOccurredAt(trx: Trx, conversation_id: string): P
 /**
  * The customer's oldest visible message that reached us after `answered_up_to` (null: nothing was answered), in the
  * order in which waits begin: nobody waits on a channel that was not connected yet.
- * @param only looks at this message alone
  */
 export async function findOldestUnanswered(
   trx: Trx,
   customer: { conversation_id: string; contact_id: string },
   answered_up_to: Date | null,
   connected_at: Date,
-  only: string | null = null,
 ): Promise<Message | undefined> {
   const { rows } = await sql<Message>`
     select * from messages
     where conversation_id = ${customer.conversation_id} and contact_id = ${customer.contact_id}
       and direction = 'inbound' and deleted_at is null and not from_history and not automatic
-      and dismissed_at is null and (${only}::uuid is null or id = ${only})
+      and dismissed_at is null and hidden_at is null
       -- Whoever answers in the network's own app sees what stands there, whenever it reaches us.
       and occurred_at > coalesce((
         select max(answer.occurred_at) from waits w join messages answer on answer.id = w.closed_by_message_id
@@ -127,7 +125,8 @@ export async function findOldestSince(
   const { rows } = await sql<Message>`
     select * from messages
     where conversation_id = ${customer.conversation_id} and contact_id = ${customer.contact_id}
-      and direction = 'inbound' and deleted_at is null and not from_history and not automatic and dismissed_at is null
+      and direction = 'inbound' and deleted_at is null and not from_history and not automatic
+      and dismissed_at is null and hidden_at is null
       and greatest(occurred_at, least(received_at, ${connected_at}::timestamptz)) >= ${since}
     order by greatest(occurred_at, least(received_at, ${connected_at}::timestamptz)), occurred_at, external_id
     limit 1`.execute(trx)
@@ -188,7 +187,7 @@ export async function findOnlyCustomer(trx: Trx, conversation_id: string): Promi
   return rows.length === 1 ? rows[0]!.contact_id : undefined
 }
 
-/** What the customer wrote first after that moment of the network's time and has not deleted, and nobody dismissed. */
+/** What the customer wrote first after that moment of the network's time and has not deleted, and nobody dismissed or hid. */
 export async function findOldestCustomerMessageAfter(
   trx: Trx,
   customer: { conversation_id: string; contact_id: string },
@@ -204,6 +203,7 @@ export async function findOldestCustomerMessageAfter(
     .where('from_history', '=', false)
     .where('automatic', '=', false)
     .where('dismissed_at', 'is', null)
+    .where('hidden_at', 'is', null)
     .where('occurred_at', '>', after)
     .orderBy('occurred_at')
     .orderBy('thread_position')
@@ -235,6 +235,8 @@ export async function absorbEcho(trx: Trx, echo: Message, reply_id: string): Pro
     where conversation_id = ${echo.conversation_id} and fulfilled_by_message_id = ${echo.id}`.execute(trx)
   await sql`update messages set in_reply_to = ${reply_id}
     where conversation_id = ${echo.conversation_id} and in_reply_to = ${echo.id}`.execute(trx)
+  await sql`update messages set answered_by_id = ${reply_id}
+    where conversation_id = ${echo.conversation_id} and answered_by_id = ${echo.id}`.execute(trx)
   await sql`delete from message_versions where message_id = ${echo.id}`.execute(trx)
   await sql`delete from messages where id = ${echo.id}`.execute(trx)
 }

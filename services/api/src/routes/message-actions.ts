@@ -108,11 +108,10 @@ export const messageActionRoutes: Routes = async (app, { ctx }) => {
     },
     async (request, reply) => {
       const { id: conversation_id, message_id } = request.params
-      const { reason } = request.body
       await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
         await refuseUnseen(trx, request.credential, 'message', message_id)
         const ids = { conversation_id, message_id }
-        return withItsAttachments(trx, await dismissMessage(trx, ids, reason, request.actor, ctx.now()))
+        return withItsAttachments(trx, await dismissMessage(trx, ids, request.body, request.actor, ctx.now()))
       })
       return reply
     },
