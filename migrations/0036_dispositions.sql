@@ -60,6 +60,8 @@ from (
   order by asked.workspace_id, asked.id, a.occurred_at, a.thread_position) first
 where m.workspace_id = first.workspace_id and m.id = first.message_id;
 
+create index messages_by_answer on messages (workspace_id, answered_by_id) where answered_by_id is not null;
+
 alter table messages force row level security;
 alter table conversations force row level security;
 alter table contacts force row level security;

@@ -1,7 +1,7 @@
 import {
   type Channel,
   type Conversation,
-  findOldestCustomerMessageAfter,
+  findOldestAwaiting,
   findOnlyCustomer,
   findWaiting,
   listNativeAnswers,
@@ -47,8 +47,7 @@ async function applyAnswer(trx: Trx, channel: Channel, answer: Message, now: Dat
   const people = await listSamePerson(trx, contact_id)
   const events = dispositionEvents(await markAnswered(trx, answer, people), SYSTEM, now)
   for (const each of people) {
-    // Whoever typed it saw the thread as the network shows it, not as it had reached us.
-    const next = await findOldestCustomerMessageAfter(trx, { conversation_id, contact_id: each }, answer.occurred_at)
+    const next = await findOldestAwaiting(trx, { conversation_id, contact_id: each }, channel.connected_at)
     events.push(...(await fulfilWait(trx, channel, conversation, { ...answer, contact_id: each }, next, now)))
   }
   const waiting = await findWaiting(trx, conversation_id)

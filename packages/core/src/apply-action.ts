@@ -12,7 +12,7 @@ import {
 } from '@parley/db'
 import { dispositionEvents, judgedAs } from './disposition-events.ts'
 import { releaseWait } from './release-wait.ts'
-import { restoreWait } from './restore-wait.ts'
+import { restoreWaits } from './restore-waits.ts'
 
 type Done = { channel: Channel; conversation: Conversation; message: Message; action: MessageAction }
 
@@ -43,7 +43,7 @@ export async function applyAction(
       await settleAnswers(trx, conversation.id, [message.id])
       const after = (await findMessage(trx, message.id))!
       const events = dispositionEvents([judgedAs(message, after)], actor, now)
-      return [...events, ...(await restoreWait(trx, channel, conversation, after, now))]
+      return [...events, ...(await restoreWaits(trx, channel, conversation, [after], now))]
     }
     case 'delete': {
       if (message.deleted_at) return []

@@ -2,12 +2,16 @@ import type { ConnectorBounce } from '@parley/contracts'
 import {
   appendEvents,
   type Channel,
+  type Conversation,
   closeOpenAttempt,
   findBouncedReply,
   findWaiting,
   listAnsweredBy,
+  listMessagesByIds,
+  lockConversation,
   lockConversationOf,
   lockMessage,
+  type Message,
   type NewEvent,
   settleAnswers,
   type Trx,
@@ -18,6 +22,7 @@ import { SYSTEM } from '@parley/domain'
 import { boundedKey } from './bounded-key.ts'
 import { dispositionEvents } from './disposition-events.ts'
 import { reopenWait } from './reopen-wait.ts'
+import { restoreWaits } from './restore-waits.ts'
 import { storableText } from './storable-text.ts'
 
 /**
@@ -44,9 +49,7 @@ export async function applyBounces(trx: Trx, channel: Channel, bounces: Connecto
     if (message.state === 'rejected' || message.state === 'cancelled') continue
     await closeOpenAttempt(trx, message.id, { finished_at: now, outcome: 'rejected', reason })
     await updateMessage(trx, message.id, { state: 'rejected', state_reason: reason, next_attempt_at: null })
-    const judged = await settleAnswers(trx, conversation.id, await listAnsweredBy(trx, message))
-    events.push(...dispositionEvents(judged, SYSTEM, now))
-    events.push(...(await reopenWait(trx, message.id, now)))
+    events.push(...(await unanswer(trx, channel, conversation, message, now)))
     const waiting = await findWaiting(trx, conversation.id)
     const { status } = conversation
     await updateConversation(trx, conversation.id, {
@@ -61,4 +64,25 @@ export async function applyBounces(trx: Trx, channel: Channel, bounces: Connecto
     }
     await appendEvents(trx, events)
   }
+}
+
+/** What a reply had answered is answered by another one, or by none. Returns what to log. */
+async function unanswer(
+  trx: Trx,
+  channel: Channel,
+  conversation: Conversation,
+  reply: Message,
+  now: Date,
+): Promise<NewEvent[]> {
+  const events: NewEvent[] = []
+  const answered = await listAnsweredBy(trx, reply.id)
+  for (const { conversation_id, ids } of answered)
+    events.push(...dispositionEvents(await settleAnswers(trx, conversation_id, ids), SYSTEM, now))
+  events.push(...(await reopenWait(trx, channel, conversation, reply, now)))
+  // It had ended no wait of what was set aside then, or was split off since.
+  for (const { conversation_id, ids } of answered) {
+    const place = (await lockConversation(trx, conversation_id))!
+    events.push(...(await restoreWaits(trx, channel, place, await listMessagesByIds(trx, ids), now)))
+  }
+  return events
 }

@@ -3,7 +3,7 @@ import type { Actor } from '@parley/domain'
 
 /** Why nobody waits any more although nobody answered; `merged_into_id`: the wait that goes on instead. */
 export type Cancellation = {
-  reason: 'customer_deleted' | 'dismissed' | 'hidden' | 'merged' | 'spam'
+  reason: 'customer_deleted' | 'dismissed' | 'hidden' | 'merged' | 'reply_bounced' | 'spam'
   merged_into_id?: string
 }
 

@@ -13,7 +13,7 @@ import {
 import { type Actor, awaitsAnswer, type Dismissal, DomainError, NotFound } from '@parley/domain'
 import { dispositionEvents, judgedAs } from './disposition-events.ts'
 import { releaseWait } from './release-wait.ts'
-import { restoreWait } from './restore-wait.ts'
+import { restoreWaits } from './restore-waits.ts'
 
 type Ids = { conversation_id: string; message_id: string }
 
@@ -70,7 +70,7 @@ export async function undismissMessage(trx: Trx, ids: Ids, actor: Actor, now: Da
     dismissed_by_type: null,
     dismissed_by_id: null,
   })
-  const waits = await restoreWait(trx, channel, conversation, restored, now)
+  const waits = await restoreWaits(trx, channel, conversation, [restored], now)
   const data = { message_id: id, contact_id }
   const previous = { dismissed_at, reason: dismissed_reason, as: dismissed_as }
   await appendEvents(trx, [

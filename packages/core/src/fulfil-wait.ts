@@ -8,6 +8,7 @@ import {
   type NewEvent,
   type Trx,
   updateClock,
+  type Wait,
 } from '@parley/db'
 import { isBreached, SYSTEM } from '@parley/domain'
 import { creditOf } from './credit.ts'
@@ -32,32 +33,43 @@ export async function fulfilWait(
   // The wait began after this reply was written: it answers something older.
   if (!wait || wait.opened_at > reply.occurred_at) return []
   if (unseen?.id === wait.opened_by_message_id) return []
-  await closeWait(trx, wait.id, { closed_at: reply.occurred_at, closed_by_message_id: reply.id })
-  const events: NewEvent[] = []
-  const clock = await lockRunningClock(trx, wait.id)
-  if (clock) {
-    const late = isBreached(clock.due_at, reply.occurred_at)
-    await updateClock(trx, clock.id, {
-      state: 'fulfilled',
-      fulfilled_at: reply.occurred_at,
-      fulfilled_by_message_id: reply.id,
-      // The network may have accepted in time and we heard of it late: then the promise was kept.
-      breached_at: late ? clock.due_at : null,
-      detected_at: late ? (clock.detected_at ?? now) : null,
-      // Of a breach that is recorded, they are whose it was.
-      ...(clock.breached_at ? {} : { owner_id: conversation.assignee_id, team_id: conversation.team_id }),
-    })
-    const { id: clock_id, contact_id, metric, due_at } = clock
-    const data = { clock_id, contact_id, metric, due_at, ...creditOf(conversation) }
-    const event = { at: now, actor: SYSTEM, conversation_id: conversation.id }
-    if (late && !clock.breached_at) events.push({ ...event, type: 'sla.breached', data })
-    events.push({ ...event, type: 'sla.fulfilled', data: { ...data, fulfilled_at: reply.occurred_at, late } })
-  }
+  const events = await endWait(trx, conversation, wait, reply, now)
   if (unseen) {
     const message = { ...unseen, contact_id: reply.contact_id }
     const targets = await loadInboxTargets(trx, channel.inbox_id)
     const opened = await openWaits(trx, channel, [message], [conversation], targets, now)
     events.push(...opened.events)
   }
+  return events
+}
+
+/** Ends a wait, and the clock that runs for it, with the answer to it. Returns what to log. */
+export async function endWait(
+  trx: Trx,
+  conversation: Conversation,
+  wait: Wait,
+  reply: Message,
+  now: Date,
+): Promise<NewEvent[]> {
+  await closeWait(trx, wait.id, { closed_at: reply.occurred_at, closed_by_message_id: reply.id })
+  const clock = await lockRunningClock(trx, wait.id)
+  if (!clock) return []
+  const events: NewEvent[] = []
+  const late = isBreached(clock.due_at, reply.occurred_at)
+  await updateClock(trx, clock.id, {
+    state: 'fulfilled',
+    fulfilled_at: reply.occurred_at,
+    fulfilled_by_message_id: reply.id,
+    // The network may have accepted in time and we heard of it late: then the promise was kept.
+    breached_at: late ? clock.due_at : null,
+    detected_at: late ? (clock.detected_at ?? now) : null,
+    // Of a breach that is recorded, they are whose it was.
+    ...(clock.breached_at ? {} : { owner_id: conversation.assignee_id, team_id: conversation.team_id }),
+  })
+  const { id: clock_id, contact_id, metric, due_at } = clock
+  const data = { clock_id, contact_id, metric, due_at, ...creditOf(conversation) }
+  const event = { at: now, actor: SYSTEM, conversation_id: conversation.id }
+  if (late && !clock.breached_at) events.push({ ...event, type: 'sla.breached', data })
+  events.push({ ...event, type: 'sla.fulfilled', data: { ...data, fulfilled_at: reply.occurred_at, late } })
   return events
 }

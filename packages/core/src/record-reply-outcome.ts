@@ -4,7 +4,7 @@ import {
   appendEvents,
   type Conversation,
   findChannel,
-  findOldestUnanswered,
+  findOldestAwaiting,
   findWaiting,
   listSamePerson,
   lockMessageByExternalId,
@@ -135,7 +135,7 @@ async function recordSent(
     events.push(...dispositionEvents(answered, { type: 'user', id: message.author_id }, now))
     for (const each of people) {
       const customer = { conversation_id, contact_id: each }
-      const unseen = await findOldestUnanswered(trx, customer, message.received_at, channel.connected_at)
+      const unseen = await findOldestAwaiting(trx, customer, channel.connected_at)
       events.push(...(await fulfilWait(trx, channel, conversation, { ...sent, contact_id: each }, unseen, now)))
     }
   }

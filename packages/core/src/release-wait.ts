@@ -1,7 +1,6 @@
 import {
   type Channel,
-  findLastAnswerWrittenAt,
-  findOldestUnanswered,
+  findOldestAwaiting,
   findWaiting,
   lockConversation,
   lockOpenWait,
@@ -32,8 +31,7 @@ export async function releaseWait(
   const customer = { conversation_id, contact_id }
   const wait = await lockOpenWait(trx, customer)
   if (wait?.opened_by_message_id !== message.id) return []
-  const answered_up_to = await findLastAnswerWrittenAt(trx, customer)
-  const next = await findOldestUnanswered(trx, customer, answered_up_to, channel.connected_at)
+  const next = await findOldestAwaiting(trx, customer, channel.connected_at)
   const events: NewEvent[] = []
   if (next) {
     const opened_at = clockTime(next.occurred_at, next.received_at, channel.connected_at)

@@ -1,28 +1,64 @@
 import {
+  type Channel,
+  type Conversation,
   closeWait,
+  findMessage,
+  findOldestAwaiting,
   lockOpenWait,
   lockWaitsEndedBy,
+  type Message,
   type NewEvent,
   openWaitAgain,
   resumeClockOf,
   type Trx,
   type Wait,
 } from '@parley/db'
-import { SYSTEM } from '@parley/domain'
+import { clockTime, SYSTEM } from '@parley/domain'
+import { cancelWait } from './cancel-wait.ts'
+import { endWait } from './fulfil-wait.ts'
 import { moveWait } from './move-wait.ts'
+import { openWaits } from './open-waits.ts'
+import { loadInboxTargets } from './sla-promise.ts'
 
 /**
  * Lets the customer whom a reply had answered wait from where they began: it did not reach them. Where they have written
- * since, that wait begins as early instead. A breach that is recorded stays.
+ * since, that wait begins as early instead; where another answer had reached them as well, their wait ended with that one.
+ * A breach that is recorded stays. What the reply had answered has been judged anew already.
  */
-export async function reopenWait(trx: Trx, reply_id: string, now: Date): Promise<NewEvent[]> {
+export async function reopenWait(
+  trx: Trx,
+  channel: Channel,
+  conversation: Conversation,
+  reply: Message,
+  now: Date,
+): Promise<NewEvent[]> {
   const events: NewEvent[] = []
-  for (const ended of await lockWaitsEndedBy(trx, reply_id)) events.push(...(await reopen(trx, ended, reply_id, now)))
+  for (const ended of await lockWaitsEndedBy(trx, reply.id))
+    events.push(...(await reopen(trx, channel, conversation, ended, reply, now)))
   return events
 }
 
-async function reopen(trx: Trx, ended: Wait, reply_id: string, now: Date): Promise<NewEvent[]> {
-  const { conversation_id, contact_id, opened_at, opened_by_message_id } = ended
+async function reopen(
+  trx: Trx,
+  channel: Channel,
+  conversation: Conversation,
+  ended: Wait,
+  reply: Message,
+  now: Date,
+): Promise<NewEvent[]> {
+  const { conversation_id, contact_id, opened_by_message_id } = ended
+  const oldest = await findOldestAwaiting(trx, { conversation_id, contact_id }, channel.connected_at)
+  const opener = await findMessage(trx, opened_by_message_id)
+  const other = opener?.answered_by_id ? await findMessage(trx, opener.answered_by_id) : undefined
+  if (other) {
+    await resumeClockOf(trx, ended.id, reply.id)
+    const events = await endWait(trx, conversation, ended, other, now)
+    if (!oldest) return events
+    const targets = await loadInboxTargets(trx, channel.inbox_id)
+    const opened = await openWaits(trx, channel, [{ ...oldest, contact_id }], [conversation], targets, now)
+    return [...events, ...opened.events]
+  }
+  const since = oldest && clockTime(oldest.occurred_at, oldest.received_at, channel.connected_at)
   const later = await lockOpenWait(trx, { conversation_id, contact_id })
   if (later) {
     await closeWait(trx, ended.id, {
@@ -30,11 +66,19 @@ async function reopen(trx: Trx, ended: Wait, reply_id: string, now: Date): Promi
       closed_by_message_id: null,
       cancelled_reason: 'reply_bounced',
     })
-    return (await moveWait(trx, later, opened_by_message_id, opened_at, 'reply_bounced', now)).events
+    if (!oldest || oldest.id === later.opened_by_message_id) return []
+    return (await moveWait(trx, later, oldest.id, since!, 'reply_bounced', now)).events
   }
   await openWaitAgain(trx, ended.id)
-  const clock = await resumeClockOf(trx, ended.id, reply_id)
-  if (!clock) return []
-  const data = { clock_id: clock.id, metric: clock.metric, reason: 'reply_bounced', due_at: clock.due_at }
-  return [{ type: 'sla.retargeted', at: now, actor: SYSTEM, conversation_id, data }]
+  const clock = await resumeClockOf(trx, ended.id, reply.id)
+  const events: NewEvent[] = []
+  if (clock) {
+    const data = { clock_id: clock.id, metric: clock.metric, reason: 'reply_bounced', due_at: clock.due_at }
+    events.push({ type: 'sla.retargeted', at: now, actor: SYSTEM, conversation_id, data })
+  }
+  // What it had answered may have been set aside since, or stand in another conversation.
+  if (!oldest) events.push(...(await cancelWait(trx, ended, { reason: 'reply_bounced' }, conversation_id, SYSTEM, now)))
+  else if (oldest.id !== opened_by_message_id)
+    events.push(...(await moveWait(trx, ended, oldest.id, since!, 'reply_bounced', now)).events)
+  return events
 }

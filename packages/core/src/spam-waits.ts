@@ -1,8 +1,7 @@
 import {
   type Conversation,
   findChannel,
-  findLastAnswerWrittenAt,
-  findOldestUnanswered,
+  findOldestAwaiting,
   type JudgedMessage,
   listSpeakers,
   lockOpenWaits,
@@ -41,8 +40,7 @@ export async function restoreSpamWaits(
   const unanswered = []
   for (const contact_id of await listSpeakers(trx, conversation_id)) {
     const customer = { conversation_id, contact_id }
-    const answered_up_to = await findLastAnswerWrittenAt(trx, customer)
-    const message = await findOldestUnanswered(trx, customer, answered_up_to, channel.connected_at)
+    const message = await findOldestAwaiting(trx, customer, channel.connected_at)
     if (message) unanswered.push({ ...message, contact_id })
   }
   const targets = await loadInboxTargets(trx, channel.inbox_id)

@@ -4,7 +4,7 @@ import {
   copyReads,
   findChannel,
   findExtent,
-  findOldestSince,
+  findOldestAwaiting,
   findWaiting,
   insertConversations,
   listToMove,
@@ -138,10 +138,9 @@ async function openBoth(
 ): Promise<NewEvent[]> {
   const channel = (await findChannel(trx, old.channel_id))!
   const unanswered = []
-  for (const { contact_id, opened_at, opened_by_message_id } of waits) {
+  for (const { contact_id, opened_by_message_id } of waits) {
     const conversation_id = moved.has(opened_by_message_id) ? old.id : apart
-    // Whatever is older was answered, or the wait would have begun with it.
-    const message = await findOldestSince(trx, { conversation_id, contact_id }, opened_at, channel.connected_at)
+    const message = await findOldestAwaiting(trx, { conversation_id, contact_id }, channel.connected_at)
     if (message) unanswered.push({ ...message, contact_id })
   }
   const targets = await loadInboxTargets(trx, old.inbox_id)

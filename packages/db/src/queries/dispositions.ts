@@ -84,15 +84,15 @@ export async function settleAnswers(
   return rows
 }
 
-/** The messages that an answer has answered. */
-export async function listAnsweredBy(trx: Trx, { id, conversation_id }: Pick<Message, 'id' | 'conversation_id'>) {
-  const rows = await trx
-    .selectFrom('messages')
-    .select('id')
-    .where('conversation_id', '=', conversation_id)
-    .where('answered_by_id', '=', id)
-    .execute()
-  return rows.map(row => row.id)
+/** The messages that an answer has answered, by the conversation in which they stand now. */
+export async function listAnsweredBy(
+  trx: Trx,
+  answer_id: string,
+): Promise<{ conversation_id: string; ids: string[] }[]> {
+  const { rows } = await sql<{ conversation_id: string; ids: string[] }>`
+    select conversation_id, array_agg(id order by id) as ids from messages
+    where answered_by_id = ${answer_id} group by conversation_id order by conversation_id`.execute(trx)
+  return rows
 }
 
 /** Of these messages, which only a backfill had brought and which now come by themselves, those that wait for an answer since. */

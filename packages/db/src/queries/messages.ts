@@ -17,6 +17,11 @@ export async function findMessage(trx: Trx, id: string): Promise<Message | undef
   return trx.selectFrom('messages').selectAll().where('id', '=', id).executeTakeFirst()
 }
 
+export async function listMessagesByIds(trx: Trx, ids: string[]): Promise<Message[]> {
+  if (ids.length === 0) return []
+  return trx.selectFrom('messages').selectAll().where('id', 'in', ids).orderBy('id').execute()
+}
+
 /** Locks one message until the transaction ends. */
 export async function lockMessage(trx: Trx, id: string): Promise<Message | undefined> {
   return trx.selectFrom('messages').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
@@ -81,26 +86,20 @@ export async function findLatestOccurredAt(trx: Trx, conversation_id: string): P
 }
 
 /**
- * The customer's oldest visible message that reached us after `answered_up_to` (null: nothing was answered), in the
- * order in which waits begin: nobody waits on a channel that was not connected yet.
+ * The customer's oldest message that waits for an answer, in the order in which waits begin: nobody waits on a channel
+ * that was not connected yet. The same rule as awaitsAnswer in the domain.
  */
-export async function findOldestUnanswered(
+export async function findOldestAwaiting(
   trx: Trx,
   customer: { conversation_id: string; contact_id: string },
-  answered_up_to: Date | null,
   connected_at: Date,
 ): Promise<Message | undefined> {
   const { rows } = await sql<Message>`
     select * from messages
     where conversation_id = ${customer.conversation_id} and contact_id = ${customer.contact_id}
-      and direction = 'inbound' and deleted_at is null and not from_history and not automatic
-      and dismissed_at is null and hidden_at is null
-      -- Whoever answers in the network's own app sees what stands there, whenever it reaches us.
-      and occurred_at > coalesce((
-        select max(answer.occurred_at) from waits w join messages answer on answer.id = w.closed_by_message_id
-        where w.conversation_id = ${customer.conversation_id} and w.contact_id = ${customer.contact_id}
-          and answer.author_type = 'native'), '-infinity')
-      and processed_at > coalesce(${answered_up_to}::timestamptz, '-infinity')
+      and disposition in ('unhandled', 'acknowledged')
+      -- What is liked may be any of these as well.
+      and deleted_at is null and not from_history and not automatic and dismissed_at is null
     order by greatest(occurred_at, least(received_at, ${connected_at}::timestamptz)), occurred_at, external_id
     limit 1`.execute(trx)
   return rows[0]
@@ -113,24 +112,6 @@ export async function listSpeakers(trx: Trx, conversation_id: string): Promise<s
     where conversation_id = ${conversation_id} and direction = 'inbound' and contact_id is not null
     order by contact_id`.execute(trx)
   return rows.map(row => row.contact_id)
-}
-
-/** The customer's oldest message with a clock time from `since` on that somebody has to answer, in the order in which waits begin. */
-export async function findOldestSince(
-  trx: Trx,
-  customer: { conversation_id: string; contact_id: string },
-  since: Date,
-  connected_at: Date,
-): Promise<Message | undefined> {
-  const { rows } = await sql<Message>`
-    select * from messages
-    where conversation_id = ${customer.conversation_id} and contact_id = ${customer.contact_id}
-      and direction = 'inbound' and deleted_at is null and not from_history and not automatic
-      and dismissed_at is null and hidden_at is null
-      and greatest(occurred_at, least(received_at, ${connected_at}::timestamptz)) >= ${since}
-    order by greatest(occurred_at, least(received_at, ${connected_at}::timestamptz)), occurred_at, external_id
-    limit 1`.execute(trx)
-  return rows[0]
 }
 
 /** The customer's last message of a conversation that is still visible; one that a program wrote only where nobody else did. */
@@ -185,30 +166,6 @@ export async function findOnlyCustomer(trx: Trx, conversation_id: string): Promi
       lateral (select id, merged_into from contacts where id = m.contact_id limit 1) c
     limit 2`.execute(trx)
   return rows.length === 1 ? rows[0]!.contact_id : undefined
-}
-
-/** What the customer wrote first after that moment of the network's time and has not deleted, and nobody dismissed or hid. */
-export async function findOldestCustomerMessageAfter(
-  trx: Trx,
-  customer: { conversation_id: string; contact_id: string },
-  after: Date,
-): Promise<Message | undefined> {
-  return trx
-    .selectFrom('messages')
-    .selectAll()
-    .where('conversation_id', '=', customer.conversation_id)
-    .where('contact_id', '=', customer.contact_id)
-    .where('direction', '=', 'inbound')
-    .where('deleted_at', 'is', null)
-    .where('from_history', '=', false)
-    .where('automatic', '=', false)
-    .where('dismissed_at', 'is', null)
-    .where('hidden_at', 'is', null)
-    .where('occurred_at', '>', after)
-    .orderBy('occurred_at')
-    .orderBy('thread_position')
-    .limit(1)
-    .executeTakeFirst()
 }
 
 /** True when a person has answered whoever wrote `message`, as any of `contact_ids`, after it could be read. */

@@ -46,21 +46,6 @@ export async function lockOpenWait(trx: Trx, key: WaitKey): Promise<Wait | undef
     .executeTakeFirst()
 }
 
-/** When the last answer to this customer that went out from here was written; null when they have had none. */
-export async function findLastAnswerWrittenAt(trx: Trx, key: WaitKey): Promise<Date | null> {
-  const row = await trx
-    .selectFrom('waits as w')
-    .innerJoin('messages as answer', join =>
-      join.onRef('answer.workspace_id', '=', 'w.workspace_id').onRef('answer.id', '=', 'w.closed_by_message_id'),
-    )
-    .select(eb => eb.fn.max('answer.received_at').as('written_at'))
-    .where('w.conversation_id', '=', key.conversation_id)
-    .where('w.contact_id', '=', key.contact_id)
-    .where('answer.author_type', '<>', 'native')
-    .executeTakeFirst()
-  return row?.written_at ?? null
-}
-
 /** Locks the waits that a message has ended: several, where one person waited as several contacts. */
 export async function lockWaitsEndedBy(trx: Trx, message_id: string): Promise<Wait[]> {
   return trx

@@ -12,20 +12,23 @@ import { openWaits } from './open-waits.ts'
 import { loadInboxTargets } from './sla-promise.ts'
 
 /**
- * Lets the customer wait for an answer to a message that needs one again, since they wrote it, as if it had never been
- * set aside. One that needs none, or has one, changes nothing. The caller has locked the conversation.
+ * Lets customers wait for an answer to messages that need one again, since they wrote them, as if these had never been
+ * set aside or answered. Those that need none, or have one, change nothing. The caller has locked the conversation.
  */
-export async function restoreWait(
+export async function restoreWaits(
   trx: Trx,
   channel: Channel,
   conversation: Conversation,
-  message: Message,
+  messages: Message[],
   now: Date,
 ): Promise<NewEvent[]> {
-  const { contact_id } = message
-  if (!contact_id || !awaitsAnswer(message)) return []
+  const asked = messages.flatMap(message => {
+    const { contact_id } = message
+    return contact_id && awaitsAnswer(message) ? { ...message, contact_id } : []
+  })
+  if (asked.length === 0) return []
   const targets = await loadInboxTargets(trx, channel.inbox_id)
-  const { events } = await openWaits(trx, channel, [{ ...message, contact_id }], [conversation], targets, now)
+  const { events } = await openWaits(trx, channel, asked, [conversation], targets, now)
   await updateConversation(trx, conversation.id, { ...(await findWaiting(trx, conversation.id)), updated_at: now })
   return events
 }
