@@ -60,6 +60,9 @@ from (
   order by asked.workspace_id, asked.id, a.occurred_at, a.thread_position) first
 where m.workspace_id = first.workspace_id and m.id = first.message_id;
 
+-- What may be said of a message that is dismissed; empty: anything.
+alter table workspaces add column dismissal_reasons text[] not null default '{}';
+
 create index messages_by_answer on messages (workspace_id, answered_by_id) where answered_by_id is not null;
 
 alter table messages force row level security;

@@ -10,6 +10,7 @@ export const EVENT_TYPES = [
   'message.dismissed',
   'message.undismissed',
   'message.disposition_changed',
+  'workspace.updated',
   'attachment.stored',
   'attachment.refused',
   'attachment.failed',

@@ -20,6 +20,16 @@ export const dismissBody = z.strictObject({
   as: z.enum(DISMISSALS).default('no_reply_needed'),
 })
 
+/** What may be said of messages that are dismissed; empty: anything. */
+export const dismissalReasons = z
+  .strictObject({
+    reasons: z
+      .array(safeText(200))
+      .max(50)
+      .refine(reasons => new Set(reasons).size === reasons.length, 'Each reason stands once.'),
+  })
+  .meta({ id: 'DismissalReasons' })
+
 export const actionView = z
   .object({
     id,

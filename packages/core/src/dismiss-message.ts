@@ -3,6 +3,7 @@ import {
   findChannel,
   findMessage,
   hasAnswerSince,
+  listDismissalReasons,
   listSamePerson,
   lockConversation,
   lockMessage,
@@ -22,7 +23,8 @@ export type DismissalOrder = { reason: string; as: Dismissal }
 
 /**
  * Says that a customer's message needs no answer, and why. Twice is the same as once: the first reason stays.
- * @throws NotFound, or DomainError `conflict` when nobody has to answer the message
+ * @throws NotFound, or DomainError `conflict` when nobody has to answer the message, `validation_failed` for a reason
+ *   that the workspace does not list
  */
 export async function dismissMessage(
   trx: Trx,
@@ -35,6 +37,7 @@ export async function dismissMessage(
   if (message.dismissed_at) return message
   const { id, conversation_id, contact_id } = message
   if (!awaitsAnswer(message)) throw new DomainError('conflict', 'Nobody has to answer this message.')
+  await refuseUnlisted(trx, reason)
   const by = { dismissed_by_type: actor.type, dismissed_by_id: actor.id }
   const dismissed = await updateMessage(trx, id, {
     dismissed_at: now,
@@ -79,6 +82,12 @@ export async function undismissMessage(trx: Trx, ids: Ids, actor: Actor, now: Da
     ...waits,
   ])
   return restored
+}
+
+async function refuseUnlisted(trx: Trx, reason: string): Promise<void> {
+  const listed = await listDismissalReasons(trx)
+  if (listed.length === 0 || listed.includes(reason)) return
+  throw new DomainError('validation_failed', `reason has to be one of: ${listed.join(' · ')}.`)
 }
 
 async function lockBoth(trx: Trx, { conversation_id, message_id }: Ids) {

@@ -906,6 +906,7 @@ export const COLUMN_TYPES = {
   },
   workspaces: {
     created_at: 'timestamp with time zone',
+    dismissal_reasons: 'text[]',
     id: 'uuid',
     name: 'text',
     next_conversation_number: 'bigint',

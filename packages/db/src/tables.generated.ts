@@ -1003,6 +1003,7 @@ export interface Waits {
 
 export interface Workspaces {
   created_at: Timestamp;
+  dismissal_reasons: Generated<string[]>;
   id: string;
   name: string;
   next_conversation_number: Generated<number>;

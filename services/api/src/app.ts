@@ -33,6 +33,7 @@ import { contactNoteRoutes } from './routes/contact-notes.ts'
 import { contactRoutes } from './routes/contacts.ts'
 import { conversationMoveRoutes } from './routes/conversation-moves.ts'
 import { conversationRoutes } from './routes/conversations.ts'
+import { dismissalReasonRoutes } from './routes/dismissal-reasons.ts'
 import { draftRoutes } from './routes/drafts.ts'
 import { eventRoutes } from './routes/events.ts'
 import { expertLinkRoutes } from './routes/expert-links.ts'
@@ -123,7 +124,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelSettingsRoutes,
       channelHealthRoutes,
     ],
-    ...[tagRoutes, viewRoutes, attributeRoutes, triageRoutes, postRoutes],
+    ...[tagRoutes, viewRoutes, attributeRoutes, triageRoutes, postRoutes, dismissalReasonRoutes],
     ...[bulkRoutes, macroRoutes, ruleRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
     ...[

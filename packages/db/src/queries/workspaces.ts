@@ -18,6 +18,15 @@ export async function getWorkspace(trx: Trx): Promise<{ id: string; name: string
   return trx.selectFrom('workspaces').select(['id', 'name']).executeTakeFirstOrThrow()
 }
 
+/** What may be said of a message that is dismissed; empty: anything. */
+export async function listDismissalReasons(trx: Trx): Promise<string[]> {
+  return (await trx.selectFrom('workspaces').select('dismissal_reasons').executeTakeFirstOrThrow()).dismissal_reasons
+}
+
+export async function setDismissalReasons(trx: Trx, dismissal_reasons: string[]): Promise<void> {
+  await trx.updateTable('workspaces').set({ dismissal_reasons }).execute()
+}
+
 /**
  * Takes `count` conversation numbers and returns the first. Holds the workspace's row until the transaction ends,
  * so take them late.
