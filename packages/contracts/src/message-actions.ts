@@ -21,14 +21,13 @@ export const dismissBody = z.strictObject({
 })
 
 /** What may be said of messages that are dismissed; empty: anything. */
-export const dismissalReasons = z
-  .strictObject({
-    reasons: z
-      .array(safeText(200))
-      .max(50)
-      .refine(reasons => new Set(reasons).size === reasons.length, 'Each reason stands once.'),
-  })
-  .meta({ id: 'DismissalReasons' })
+export const dismissalReasonsBody = z.strictObject({
+  reasons: z
+    .array(safeText(200))
+    .max(50)
+    .refine(reasons => new Set(reasons).size === reasons.length, 'Each reason stands once.'),
+})
+export const dismissalReasons = z.object({ reasons: z.array(z.string()) }).meta({ id: 'DismissalReasons' })
 
 export const actionView = z
   .object({

@@ -4,18 +4,21 @@ import {
   findOldestAwaiting,
   findOnlyCustomer,
   findWaiting,
+  listMessagesByIds,
   listNativeAnswers,
   listSamePerson,
   lockConversation,
+  lockWaitsEndedLate,
   type Message,
   markAnswered,
   type NewEvent,
+  resumeClockOf,
   type Trx,
   updateConversation,
 } from '@parley/db'
 import { SYSTEM, statusAfterReplySent } from '@parley/domain'
 import { dispositionEvents } from './disposition-events.ts'
-import { fulfilWait } from './fulfil-wait.ts'
+import { endWait, fulfilWait } from './fulfil-wait.ts'
 import type { MessageRow } from './message-row.ts'
 
 /**
@@ -35,17 +38,38 @@ export async function answerNatively(
   if (ids.length === 0) return []
   const events: NewEvent[] = []
   for (const answer of await listNativeAnswers(trx, ids)) events.push(...(await applyAnswer(trx, channel, answer, now)))
+  const fresh = inserted.filter(row => row.direction === 'outbound' && !row.deleted_at).map(row => row.id)
+  for (const answer of await listMessagesByIds(trx, fresh)) events.push(...(await precede(trx, channel, answer, now)))
   return events
 }
 
-async function applyAnswer(trx: Trx, channel: Channel, answer: Message, now: Date): Promise<NewEvent[]> {
-  const { conversation_id, parent_external_id } = answer
-  // What answers no message by name is for the one customer of its thread, if there is but one: a direct message.
-  const contact_id = parent_external_id ? answer.contact_id : await findOnlyCustomer(trx, conversation_id)
-  if (!contact_id) return []
+/** An answer that reaches us behind a later one had ended the wait already. */
+async function precede(trx: Trx, channel: Channel, answer: Message, now: Date): Promise<NewEvent[]> {
+  const { conversation_id } = answer
+  const people = await addressees(trx, answer)
+  const judged = await markAnswered(trx, answer, people, channel.connected_at)
+  const events = dispositionEvents(judged, SYSTEM, now)
+  if (judged.length === 0) return events
   const conversation = (await lockConversation(trx, conversation_id))!
-  const people = await listSamePerson(trx, contact_id)
-  const events = dispositionEvents(await markAnswered(trx, answer, people), SYSTEM, now)
+  for (const wait of await lockWaitsEndedLate(trx, answer)) {
+    await resumeClockOf(trx, wait.id, wait.closed_by_message_id!)
+    events.push(...(await endWait(trx, conversation, wait, answer, now)))
+  }
+  return events
+}
+
+/** Whom an answer is for. What answers no message by name is for the one customer of its thread, if there is but one. */
+async function addressees(trx: Trx, { conversation_id, contact_id, parent_external_id }: Message): Promise<string[]> {
+  const known = parent_external_id ? contact_id : await findOnlyCustomer(trx, conversation_id)
+  return known ? listSamePerson(trx, known) : []
+}
+
+async function applyAnswer(trx: Trx, channel: Channel, answer: Message, now: Date): Promise<NewEvent[]> {
+  const { conversation_id } = answer
+  const people = await addressees(trx, answer)
+  if (people.length === 0) return []
+  const conversation = (await lockConversation(trx, conversation_id))!
+  const events = dispositionEvents(await markAnswered(trx, answer, people, channel.connected_at), SYSTEM, now)
   for (const each of people) {
     const next = await findOldestAwaiting(trx, { conversation_id, contact_id: each }, channel.connected_at)
     events.push(...(await fulfilWait(trx, channel, conversation, { ...answer, contact_id: each }, next, now)))

@@ -131,7 +131,7 @@ async function recordSent(
   if (isHumanAuthor(message.author_type) && contact_id) {
     // One person reads it, whichever of their accounts wrote. What reached us after the author had handed the reply in, they cannot have answered.
     const people = await listSamePerson(trx, contact_id)
-    const answered = await markAnswered(trx, sent, people)
+    const answered = await markAnswered(trx, sent, people, channel.connected_at)
     events.push(...dispositionEvents(answered, { type: 'user', id: message.author_id }, now))
     for (const each of people) {
       const customer = { conversation_id, contact_id: each }

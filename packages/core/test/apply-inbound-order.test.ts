@@ -134,7 +134,9 @@ async function stateOf(inbox: Inbox, channel: Channel) {
       .leftJoin('contact_identities as i', 'i.contact_id', 'm.contact_id')
       .leftJoin('messages as parent', 'parent.id', 'm.in_reply_to')
       .select(['m.external_id', 'v.thread_key', 'i.external_id as author', 'm.body', 'm.occurred_at', 'm.version_at'])
+      .leftJoin('messages as answer', 'answer.id', 'm.answered_by_id')
       .select(['m.edited_at', 'm.deleted_at', 'm.direction', 'parent.external_id as in_reply_to'])
+      .select(['m.disposition', 'answer.external_id as answered_by'])
       .where('m.channel_id', '=', channel.id)
       // As the thread is read.
       .orderBy('v.thread_key')

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
 import type { Message } from './messages.ts'
 
@@ -16,15 +16,26 @@ export type GivenAnswer = Pick<
 const SET_ASIDE = sql`(m.dismissed_at is not null or m.hidden_at is not null or m.spam_at is not null
   or m.deleted_at is not null or m.automatic or m.from_history)`
 
+/** When a customer began to wait on a message: the time of the network, but not before the channel was connected. */
+const saidAt = (connected_at: RawBuilder<unknown>) =>
+  sql`greatest(m.occurred_at, least(m.received_at, ${connected_at}))`
+
 /**
  * Marks what a person's answer answers, now that the network has taken it: what these people had written in the
- * conversation when it was written, and no earlier answer has answered. Twice is the same as once. Locks the messages.
+ * conversation when it was written, and no earlier answer has answered. Whoever answers in the network's own app sees what
+ * stands there, whenever it reaches us. Twice is the same as once. Locks the messages.
  */
-export async function markAnswered(trx: Trx, answer: GivenAnswer, contact_ids: string[]): Promise<JudgedMessage[]> {
+export async function markAnswered(
+  trx: Trx,
+  answer: GivenAnswer,
+  contact_ids: string[],
+  connected_at: Date,
+): Promise<JudgedMessage[]> {
   const { id, conversation_id, in_reply_to, author_type, occurred_at, received_at, thread_position } = answer
-  // Whoever answers in the network's own app sees what stands there, whenever it reaches us.
   const readable =
-    author_type === 'native' ? sql`m.occurred_at <= ${occurred_at}` : sql`m.processed_at <= ${received_at}`
+    author_type === 'native'
+      ? sql`${saidAt(sql`${connected_at}::timestamptz`)} <= ${occurred_at}`
+      : sql`m.processed_at <= ${received_at}`
   const named = author_type === 'native' ? null : in_reply_to
   const { rows } = await sql<JudgedMessage>`
     update messages answered set answered_by_id = ${id}, answered_at = ${occurred_at}
@@ -45,20 +56,20 @@ export async function markAnswered(trx: Trx, answer: GivenAnswer, contact_ids: s
 /**
  * Finds anew by which answer each of these messages is answered, if by any: the one that had answered it came back, or it
  * needs an answer again. Locks the messages.
- * @param message_ids all of the conversation when absent
  */
 export async function settleAnswers(
   trx: Trx,
   conversation_id: string,
-  message_ids: string[] | null,
+  message_ids: string[],
 ): Promise<JudgedMessage[]> {
   const { rows } = await sql<JudgedMessage>`
     with asked as materialized (
-      select m.id, m.disposition, m.answered_by_id, m.occurred_at, m.processed_at, ${SET_ASIDE} as set_aside,
+      select m.id, m.disposition, m.answered_by_id, m.processed_at, ${SET_ASIDE} as set_aside,
+        ${saidAt(sql`(select c.connected_at from channels c where c.id = m.channel_id)`)} as said_at,
         (select coalesce(c.merged_into, c.id) from contacts c where c.id = m.contact_id) as person
       from messages m
       where m.conversation_id = ${conversation_id} and m.direction = 'inbound'
-        and (${message_ids}::uuid[] is null or m.id = any(${message_ids}::uuid[]))
+        and m.id = any(${message_ids}::uuid[])
       order by m.id for update),
     answers as materialized (
       select a.id, a.author_type, a.in_reply_to, a.occurred_at, a.received_at, a.thread_position,
@@ -74,7 +85,7 @@ export async function settleAnswers(
       from asked left join lateral (
         select a.id, a.occurred_at from answers a
         where (a.person = asked.person or a.to_everybody)
-          and case a.author_type when 'native' then a.occurred_at >= asked.occurred_at and not asked.set_aside
+          and case a.author_type when 'native' then a.occurred_at >= asked.said_at and not asked.set_aside
             else a.received_at >= asked.processed_at and (a.in_reply_to = asked.id or not asked.set_aside) end
         order by a.occurred_at, a.thread_position limit 1) first on true
       where asked.answered_by_id is distinct from first.id)

@@ -6,10 +6,10 @@ import type { Waits } from '../tables.generated.ts'
 export type Wait = Selectable<Waits>
 export type WaitKey = { conversation_id: string; contact_id: string }
 
-/** A customer's latest wait in a conversation, and how many of their waits there ended with an answer. */
+/** A customer's open wait in a conversation, or else their latest, and how many of their waits there ended with an answer. */
 export type LatestWait = Wait & { answers: number }
 
-/** The latest wait of each customer in these conversations. */
+/** The open wait, or else the latest, of each customer in these conversations. */
 export async function listLatestWaits(trx: Trx, conversation_ids: string[]): Promise<LatestWait[]> {
   if (conversation_ids.length === 0) return []
   const { rows } = await sql<LatestWait>`
@@ -17,7 +17,8 @@ export async function listLatestWaits(trx: Trx, conversation_ids: string[]): Pro
       count(closed_by_message_id) over (partition by conversation_id, contact_id) as answers
     from waits
     where conversation_id = any(${conversation_ids}::uuid[])
-    order by conversation_id, contact_id, ordinal desc`.execute(trx)
+    -- One that a bounce opened again may stand before one that was cancelled since.
+    order by conversation_id, contact_id, closed_at is null desc, ordinal desc`.execute(trx)
   return rows
 }
 
@@ -55,6 +56,21 @@ export async function lockWaitsEndedBy(trx: Trx, message_id: string): Promise<Wa
       eb.selectFrom('messages').select('messages.conversation_id').where('messages.id', '=', message_id),
     )
     .where('closed_by_message_id', '=', message_id)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+}
+
+/** Locks the waits that another answer has ended, although this one had answered what began them. */
+export async function lockWaitsEndedLate(trx: Trx, answer: { id: string; conversation_id: string }): Promise<Wait[]> {
+  return trx
+    .selectFrom('waits')
+    .selectAll()
+    .where('conversation_id', '=', answer.conversation_id)
+    .where('closed_by_message_id', '<>', answer.id)
+    .where('opened_by_message_id', 'in', eb =>
+      eb.selectFrom('messages').select('messages.id').where('messages.answered_by_id', '=', answer.id),
+    )
     .orderBy('id')
     .forUpdate()
     .execute()

@@ -1,4 +1,4 @@
-import { dismissalReasons } from '@parley/contracts'
+import { dismissalReasons, dismissalReasonsBody } from '@parley/contracts'
 import { changeDismissalReasons } from '@parley/core'
 import { listDismissalReasons } from '@parley/db'
 import { applyEffect } from '../plugins/effects.ts'
@@ -27,7 +27,7 @@ export const dismissalReasonRoutes: Routes = async (app, { ctx }) => {
       schema: {
         tags: ['Conversations'],
         summary: 'Say for which reasons messages may be dismissed',
-        body: dismissalReasons,
+        body: dismissalReasonsBody,
         response: { 200: dismissalReasons },
       },
     },
