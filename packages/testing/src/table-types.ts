@@ -42,6 +42,8 @@ const WORDS = {
   'messages.direction': 'MessageDirection',
   'messages.state': 'MessageState',
   'messages.visibility': 'Visibility',
+  'post_messages.proposed_disposition': 'ProposedDisposition | null',
+  'post_messages.sentiment': 'Sentiment | null',
   'posts.kind': 'PostKind',
   'saved_replies.created_by_type': 'MemberType',
   'saved_replies.updated_by_type': 'MemberType',
