@@ -1,6 +1,6 @@
-import { POST_KINDS } from '@parley/domain'
+import { POST_KINDS, PROPOSED_DISPOSITIONS, SENTIMENTS } from '@parley/domain'
 import { z } from 'zod'
-import { id, instantOut, pageQuery } from './common.ts'
+import { id, instantOut, language, pageQuery } from './common.ts'
 
 const surge = z
   .object({
@@ -58,7 +58,16 @@ const fingerprint = z
   .regex(/^[0-9a-f]{16}$/, 'must be the fingerprint of a group')
   .meta({ description: 'The same for messages that differ only in case, spaces, punctuation and emoji.' })
 
-export const postMessageQuery = pageQuery.extend({ fingerprint: fingerprint.optional() })
+const orNone = <T extends z.ZodType>(value: T) => z.union([z.literal('none'), value])
+
+/** Of what triage has looked at: `none` is what it could not tell, or did not propose. */
+export const postMessageQuery = pageQuery.extend({
+  fingerprint: fingerprint.optional(),
+  language: orNone(language).optional(),
+  question: z.enum(['true', 'false']).optional(),
+  sentiment: z.enum(SENTIMENTS).optional(),
+  proposed_disposition: orNone(z.enum(PROPOSED_DISPOSITIONS)).optional(),
+})
 
 export const postMessageView = z
   .object({
@@ -68,6 +77,10 @@ export const postMessageView = z
     at: instantOut,
     fingerprint: z.string(),
     body: z.string(),
+    language: z.string().nullable(),
+    question: z.boolean().nullable().meta({ description: 'Null while triage has not looked at it, or never does.' }),
+    sentiment: z.enum(SENTIMENTS).nullable(),
+    proposed_disposition: z.enum(PROPOSED_DISPOSITIONS).nullable(),
   })
   .meta({ id: 'PostMessage' })
 
@@ -103,6 +116,17 @@ export const stormView = z
         }),
       )
       .meta({ description: 'Messages that say the same, the most frequent first.' }),
+    triage: z
+      .object({
+        judged: z.int().meta({ description: 'So many of them triage has looked at; the rest is of these.' }),
+        languages: z.array(z.object({ language: z.string().nullable(), count: z.int() })).meta({
+          description: 'The most frequent first; null: it could not be told.',
+        }),
+        questions: z.int(),
+        sentiments: z.object({ complaint: z.int(), praise: z.int(), neutral: z.int() }),
+        proposed_dispositions: z.object({ acknowledged: z.int(), no_reply_needed: z.int(), none: z.int() }),
+      })
+      .meta({ id: 'StormTriage' }),
     sample: z
       .array(postMessageView)
       .meta({ description: 'One of each of twenty slices of the same size, in the order of time.' }),

@@ -11,11 +11,13 @@ import {
   listIdentities,
   listMessagesToExport,
   listPersonIds,
+  listTriage,
   listWaitsToExport,
   newId,
   type Trx,
 } from '@parley/db'
 import type { Member } from '@parley/domain'
+import { describeTriage } from './describe-triage.ts'
 import { lockContact } from './lock-contact.ts'
 
 /** So many rows are in memory at a time. */
@@ -51,7 +53,7 @@ export async function* exportOf(db: Database, { workspace_id, contact_id, id }: 
     identities: byId(listIdentities),
     notes: byId(listContactNotes),
     merges: byId(listContactLinks),
-    messages: listMessagesToExport,
+    messages: listWithTriage,
     waits: listWaitsToExport,
   }
   for (const [name, list] of Object.entries(lists)) {
@@ -69,6 +71,22 @@ export async function* exportOf(db: Database, { workspace_id, contact_id, id }: 
   yield Buffer.from('}\n')
 }
 
+/** A page of messages, each with what was made of it as a person reads it; null where nothing was. */
+async function listWithTriage(trx: Trx, page: ExportPage) {
+  const messages = await listMessagesToExport(trx, page)
+  const judged = await listTriage(
+    trx,
+    messages.map(({ id }) => id),
+  )
+  const triage = new Map(judged.map(row => [row.message_id, { ...describeTriage(row), ...OF_MESSAGE }]))
+  return messages.map(message => ({ ...message, triage: triage.get(message.id) ?? null }))
+}
+
 const FIRST_ID = '00000000-0000-0000-0000-000000000000'
+/** What the message itself says. */
+const OF_MESSAGE = {
+  ...{ workspace_id: undefined, message_id: undefined, conversation_id: undefined },
+  ...{ contact_id: undefined, occurred_at: undefined },
+}
 /** What rows have for our own use. */
 const INTERNAL = { workspace_id: undefined, name_key: undefined, handle_key: undefined }

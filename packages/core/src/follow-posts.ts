@@ -8,6 +8,7 @@ import {
   lockRatedPosts,
   type NewEvent,
   type PostedMessage,
+  type PostTriage,
   putPostMessages,
   type RatedPost,
   removePostMessages,
@@ -33,8 +34,8 @@ const BATCH = 1_000
 const RATED_MINUTES = SURGE_BASELINE_MINUTES + SURGE_WINDOW_MINUTES
 
 /**
- * Keeps what is told of posts level with what these events are about: their messages, how many, how fast, and whether that
- * is a surge. Messages are read as they stand now and counted when they are new, so an event that comes twice or late
+ * Keeps what is told of posts level with what these events are about: their messages and what triage found in them, how
+ * many, how fast, and whether that is a surge. Messages are read as they stand now and counted when they are new, so an event that comes twice or late
  * counts once. Returns how many surges began.
  */
 export async function followPosts(trx: Trx, events: EventRow[], now: Date): Promise<number> {
@@ -43,7 +44,7 @@ export async function followPosts(trx: Trx, events: EventRow[], now: Date): Prom
   const erased = new Set<string>()
   for (const { type, conversation_id, data } of events) {
     const told = (data ?? {}) as Record<string, unknown>
-    if (/^message\.(received|updated|deleted)$/.test(type)) addIds(messages, told.message_id)
+    if (/^message\.(received|updated|deleted|triaged)$/.test(type)) addIds(messages, told.message_id)
     if (type === 'conversation.updated' && 'post_id' in told) addIds(moved, conversation_id)
     if (type === 'contact.erased') for (const id of [told.contact_id, told.contact_ids]) addIds(erased, id)
   }
@@ -70,12 +71,13 @@ async function followMessages(trx: Trx, ids: string[], now: Date): Promise<strin
     trx,
     ids.filter(id => !there.has(id)),
   )
-  const rows = kept.map(({ id, post_id, contact_id, occurred_at, body }) => ({
+  const rows = kept.map(({ id, post_id, contact_id, occurred_at, body, ...found }) => ({
     message_id: id,
     post_id,
     contact_id: contact_id!,
     at: occurred_at,
     fingerprint: fingerprintOf(body),
+    ...triageOf(found),
   }))
   const fresh = new Set((await putPostMessages(trx, rows)).map(row => row.message_id))
   return count(
@@ -84,6 +86,10 @@ async function followMessages(trx: Trx, ids: string[], now: Date): Promise<strin
     now,
   )
 }
+
+const triageOf = ({ language, question, sentiment, proposed_disposition }: PostTriage) => ({
+  ...{ language, question, sentiment, proposed_disposition },
+})
 
 /** The same for texts that are alike. */
 export function fingerprintOf(text: string): string {

@@ -5,8 +5,8 @@ const GROUPS = 20
 const SAMPLES = 20
 
 /**
- * What the newest messages of a post have in common: when they came, which say the same, how many people wrote them, and
- * a sample. The same seed picks the same sample, as long as nothing comes.
+ * What the newest messages of a post have in common: when they came, which say the same, how many people wrote them, what
+ * triage found in them, and a sample. The same seed picks the same sample, as long as nothing comes.
  */
 export async function readPostStorm(trx: Trx, post_id: string, seed: number) {
   const storm = await readStorm(trx, post_id, { most: LOOKED_AT, groups: GROUPS, samples: SAMPLES, seed })

@@ -631,8 +631,12 @@ export const COLUMN_TYPES = {
     at: 'timestamp with time zone',
     contact_id: 'uuid',
     fingerprint: 'text',
+    language: 'text',
     message_id: 'uuid',
     post_id: 'uuid',
+    proposed_disposition: 'text',
+    question: 'boolean',
+    sentiment: 'text',
     workspace_id: 'uuid',
   },
   post_minutes: {

@@ -704,8 +704,12 @@ export interface PostMessages {
   at: Timestamp;
   contact_id: string;
   fingerprint: string;
+  language: string | null;
   message_id: string;
   post_id: string;
+  proposed_disposition: import('@parley/domain').ProposedDisposition | null;
+  question: boolean | null;
+  sentiment: import('@parley/domain').Sentiment | null;
   workspace_id: Generated<string>;
 }
 

@@ -12,6 +12,8 @@ export type Backoff = { free: number }
 export const ACCOUNT_BACKOFF: Backoff = { free: 5 }
 /** By address: a whole office may share one. */
 export const ADDRESS_BACKOFF: Backoff = { free: 30 }
+/** By the token of a link: several people may open one at once. */
+export const LINK_BACKOFF: Backoff = { free: 10 }
 /** Nobody is kept out for longer than this by somebody else's guesses. */
 const LONGEST_PAUSE_SECONDS = 900
 /** So long after the last failure they are forgotten. */

@@ -44,6 +44,8 @@ const WORDS = {
   'messages.disposition': 'Disposition | null',
   'messages.state': 'MessageState',
   'messages.visibility': 'Visibility',
+  'post_messages.proposed_disposition': 'ProposedDisposition | null',
+  'post_messages.sentiment': 'Sentiment | null',
   'posts.kind': 'PostKind',
   'saved_replies.created_by_type': 'MemberType',
   'saved_replies.updated_by_type': 'MemberType',

@@ -13,6 +13,8 @@ export type ApiContext = {
   streams: EventStreams
   metrics: Metrics
   now: () => Date
+  /** Measures how long something takes; says nothing of the time of day. */
+  monotonicMs: () => number
   logger: Logger
   config: Pick<
     Config,

@@ -3,18 +3,14 @@ import { findAttributeKeys } from '@parley/core'
 import {
   type ConversationFilter,
   type Credential,
-  findChannel,
   findContact,
-  findInbox,
   findPost,
-  findTeam,
-  findUser,
   listTagsByKey,
   sees,
-  seesInbox,
   type Trx,
 } from '@parley/db'
 import { DomainError, searchKey } from '@parley/domain'
+import { refuseUnknownNames, refuseUnless } from './refuse-unknown.ts'
 
 /** A promise that falls due within this time is at risk. */
 const AT_RISK_MS = 30 * 60_000
@@ -85,17 +81,13 @@ async function tagIds(trx: Trx, names: string[]): Promise<string[]> {
  * @throws DomainError `validation_failed`
  */
 export async function refuseUnknown(trx: Trx, written: WrittenFilter, caller: Credential): Promise<void> {
-  const { inbox_id = [], channel_id, contact_id, post_id, assignee_id, team_id, tag, attribute } = written
-  const unknown = async (what: string, id: string | undefined, find: (id: string) => Promise<unknown>) => {
-    if (id === undefined || id === 'none' || id === 'me' || (await find(id))) return
-    throw new DomainError('validation_failed', `There is no ${what} ${id}.`)
-  }
-  for (const id of inbox_id) await unknown('inbox', id, async id => seesInbox(caller, id) && findInbox(trx, id))
-  await unknown('channel', channel_id, async id => (await sees(trx, caller, 'channel', id)) && findChannel(trx, id))
-  await unknown('contact', contact_id, id => findContact(trx, id))
-  await unknown('post', post_id, async id => (await sees(trx, caller, 'post', id)) && findPost(trx, id))
-  await unknown('user', assignee_id, id => findUser(trx, id))
-  await unknown('team', team_id, id => findTeam(trx, id))
+  const { inbox_id, channel_id, contact_id, post_id, assignee_id, team_id, tag, attribute } = written
+  await refuseUnknownNames(trx, 'inbox', inbox_id, caller)
+  await refuseUnknownNames(trx, 'channel', [channel_id], caller)
+  await refuseUnless('contact', contact_id, id => findContact(trx, id))
+  await refuseUnless('post', post_id, async id => (await sees(trx, caller, 'post', id)) && findPost(trx, id))
+  await refuseUnknownNames(trx, 'user', [assignee_id], caller)
+  await refuseUnknownNames(trx, 'team', [team_id], caller)
   if (tag) await tagIds(trx, tag)
   if (attribute) await findAttributeKeys(trx, attribute)
 }

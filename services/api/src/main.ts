@@ -36,7 +36,8 @@ async function main(): Promise<void> {
   })
   const fetch = createEgressFetch(config.PARLEY_ALLOW_PRIVATE_TARGETS)
   const blobs = openBlobStore(config)
-  const app = await buildApp({ db, hints, wakeUps, streams, metrics, now, logger, config, fetch, blobs })
+  const monotonicMs = () => performance.now()
+  const app = await buildApp({ db, hints, wakeUps, streams, metrics, now, monotonicMs, logger, config, fetch, blobs })
   const address = await app.listen({ port: config.PORT, host: config.HOST, listenTextResolver: () => 'bound' })
   logger.info({ address }, 'listening')
   closeOnSignal(logger, async () => {

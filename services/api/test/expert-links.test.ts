@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { addNote, notifyPeople } from '@parley/core'
-import { type EventRow, insertMessage, newId } from '@parley/db'
+import { type EventRow, generateLinkToken, insertMessage, newId } from '@parley/db'
 import t, { type Test } from 'tap'
 import { addChannel, addConversation, addKey, atOnce, type Json, type TestApi, testApi } from './helper.ts'
 import { changesNothing, dump, isProblem, withoutInstance } from './refusals.ts'
@@ -39,7 +39,7 @@ const answer = (api: TestApi, token: string, body = 'Yes.') => call(api, 'answer
 /** What a link that opens nothing is answered: the same, byte for byte, whyever. */
 async function opensNothing(t: Test, api: TestApi, token: string, why: string) {
   for (const verb of [read, answer]) {
-    const [refused, unknown] = [await verb(api, token), await verb(api, 'A'.repeat(43))]
+    const [refused, unknown] = [await verb(api, token), await verb(api, generateLinkToken())]
     isProblem(t, refused, 404, 'not-found', why)
     t.equal(withoutInstance(refused), withoutInstance(unknown), why)
   }
@@ -87,9 +87,43 @@ t.test('of fifty answers at once one is kept', async t => {
   const { api, ask, notes, log } = await withConversation(t)
   const { token } = await ask()
   const answers = await atOnce(50, index => answer(api, token, `Answer ${index}`))
-  t.same(answers.map(({ status }) => status).sort(), [201, ...Array.from({ length: 49 }, () => 404)])
+  const statuses = answers.map(({ status }) => status)
+  t.equal(statuses.filter(status => status === 201).length, 1)
+  t.same(
+    statuses.filter(status => ![201, 404, 429].includes(status)),
+    [],
+    'the others find it answered, or come too many at once',
+  )
   t.equal((await notes()).length, 1)
   t.equal((await log()).filter(({ type }) => type === 'expert_link.answered').length, 1)
+})
+
+t.test('tokens that open nothing cost more and more time, and are counted by token and by address', async t => {
+  const { api, ask } = await withConversation(t)
+  const { token } = await ask()
+  const from = (remoteAddress: string, given: string) =>
+    api.inject({ method: 'POST', url: '/v1/expert_links/read', payload: { token: given }, remoteAddress })
+  const dead = generateLinkToken()
+  for (let guess = 1; guess <= 10; guess += 1) t.equal((await from(`198.51.100.${guess}`, dead)).status, 404)
+  const blocked = await from('198.51.100.99', dead)
+  isProblem(t, blocked, 429, 'too-many-attempts', 'the same token, from wherever')
+  t.equal(blocked.headers['retry-after'], '1')
+  for (let guess = 1; guess <= 30; guess += 1)
+    t.equal((await from(`2001:db8::${guess}`, generateLinkToken())).status, 404)
+  isProblem(
+    t,
+    await from('2001:db8::ffff', token),
+    429,
+    'too-many-attempts',
+    'the same network, also with one that opens',
+  )
+  t.equal((await from('2001:db8:0:1::1', token)).status, 200, 'another one')
+  const email = 'nobody@example.com'
+  const signIn = { method: 'POST' as const, url: '/v1/sessions', remoteAddress: '2001:db8::ffff' }
+  const payload = { email, password: 'not her password' }
+  t.equal((await api.inject({ ...signIn, payload })).status, 401, 'sign-ins are counted apart')
+  for (let reading = 1; reading <= 40; reading += 1) t.equal((await from('203.0.113.1', token)).status, 200)
+  t.notOk((await dump(api)).includes(dead), 'the token itself is not kept')
 })
 
 t.test('an answer and a revocation at once leave either a note or a revoked link', async t => {

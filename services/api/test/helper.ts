@@ -95,6 +95,7 @@ export async function testApi(t: Test, options: { streams?: EventStreamsOptions 
     streams,
     metrics: createMetrics(),
     now: () => clock.now,
+    monotonicMs: () => performance.now(),
     logger,
     config: {
       PARLEY_ALLOW_PRIVATE_TARGETS: [],

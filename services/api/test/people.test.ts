@@ -59,6 +59,24 @@ t.test('an invitation that was taken back, has expired or never was opens nothin
   })
 })
 
+t.test('invitations and links for a password that open nothing are counted by token and by address', async t => {
+  const api = await testApi(t)
+  const { token } = (await api.call('POST', '/v1/invitations', { email: 'ana@example.com', role: 'agent' })).body
+  const join = { name: 'Ana', password: PASSWORD }
+  for (let guess = 1; guess <= 10; guess += 1)
+    isProblem(t, await accept(api, { token: 'x', ...join }), 404, 'not-found', `guess ${guess}`)
+  isProblem(t, await accept(api, { token: 'x', ...join }), 429, 'too-many-attempts', 'the same token')
+  for (let guess = 11; guess <= 30; guess += 1) {
+    const answer = await accept(api, { token: `x${guess}`, new_password: PASSWORD }, 'password_resets')
+    isProblem(t, answer, 404, 'not-found', `guess ${guess}`)
+  }
+  const blocked = await accept(api, { token, ...join })
+  isProblem(t, blocked, 429, 'too-many-attempts', 'the same address')
+  t.equal(blocked.headers['retry-after'], '1')
+  api.clock.now = new Date(api.clock.now.getTime() + 1_000)
+  t.equal((await accept(api, { token, ...join })).status, 201, 'a second later')
+})
+
 t.test('a link lets somebody choose a password, once and for a day; their sessions end', async t => {
   const api = await testApi(t)
   const { id, email } = await addPerson(api)

@@ -29,7 +29,8 @@ t.test('the requests of the page about posts are answered as it says', async t =
     },
   }
   const answers = await follow(t, api, page, values, {}, after)
-  const [, { data: posts }, post, { data: conversations }, context, storm, { data: messages }] = answers
+  const [, { data: posts }, post, { data: conversations }, context, storm, { data: messages }, { data: asking }] =
+    answers
   const counts = { open: 2, unowned: 2, waiting: 2, at_least: false, messages_last_hour: 2 }
   t.match(posts, [{ kind: 'own', text: 'Our new kettle', message_count: 2, surge: null, counts }])
   t.match(post, { id: values.post_id, counts })
@@ -37,6 +38,9 @@ t.test('the requests of the page about posts are answered as it says', async t =
   t.match(conversations, [{ post_id: values.post_id }, { post_id: values.post_id }])
   t.match(context, { post: { id: values.post_id }, message: { id: values.message_id }, ancestors: [], replies: [] })
   t.match(storm, { looked_at: 2, at_least: false, people: 2, unit: 'minute', groups: [{ count: 2, people: 2 }] })
+  t.match(storm.triage, { judged: 2, questions: 1, sentiments: { neutral: 2 }, proposed_dispositions: { none: 2 } })
   t.equal(storm.sample.length, 2)
+  t.match(asking, [{ body: 'Where is my order?', question: true }])
+  t.equal(asking.length, 1)
   t.match(messages, [{ fingerprint: values.fingerprint }, { fingerprint: values.fingerprint }])
 })

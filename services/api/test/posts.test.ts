@@ -135,6 +135,38 @@ t.test('an edit moves a message to another group, and a deletion takes it out', 
   has(t, await get(`/v1/posts/${id}/storm`), { looked_at: 2, groups: [] })
 })
 
+t.test('a storm tells what triage found in it, and each of that is a list of pages', async t => {
+  const broken = 'My parcel arrived broken and nobody answers me'
+  const texts = [broken, broken, 'Wann kommt denn mein Paket endlich an?', 'Thank you, great job 😍', '@anna', 'Hm']
+  await receive(texts.map(text => on('judged', { text })))
+  const { id } = await postOf('judged')
+  const { triage } = await get(`/v1/posts/${id}/storm`)
+  t.match(triage, {
+    judged: 6,
+    questions: 1,
+    sentiments: { complaint: 2, praise: 1, neutral: 3 },
+    proposed_dispositions: { acknowledged: 1, no_reply_needed: 1, none: 4 },
+  })
+  const languages = new Map(triage.languages.map(({ language, count }: Json) => [language, count]))
+  t.same([languages.get('en'), languages.get('de'), languages.get(null)], [3, 1, 2])
+  const list = async (query: string) =>
+    (await get(`/v1/posts/${id}/messages?${query}`)).data.map(({ body }: Json) => body).toSorted()
+  t.same(await list('sentiment=complaint'), [broken, broken])
+  t.same(await list('question=true&language=de'), ['Wann kommt denn mein Paket endlich an?'])
+  t.equal((await list('question=false')).length, 5)
+  t.same(await list('language=none'), ['@anna', 'Hm'])
+  t.same(await list('proposed_disposition=no_reply_needed'), ['@anna'])
+  t.equal((await list('proposed_disposition=none')).length, 4)
+  t.same(await list('sentiment=complaint&question=true'), [])
+  const first = await get(`/v1/posts/${id}/messages?sentiment=complaint&limit=1`)
+  t.match(first.data, [{ sentiment: 'complaint', language: 'en', question: false, proposed_disposition: null }])
+  const second = await get(`/v1/posts/${id}/messages?sentiment=complaint&limit=1&cursor=${first.next_cursor}`)
+  t.equal(second.data.length, 1)
+  t.not(second.data[0].message_id, first.data[0].message_id)
+  for (const bad of ['sentiment=angry', 'question=1', 'language=!', 'proposed_disposition=unhandled'])
+    isProblem(t, await api.call('GET', `/v1/posts/${id}/messages?${bad}`), 422, 'validation-failed', bad)
+})
+
 t.test('an empty post has an empty storm', async t => {
   await receive([on('quiet', { from_us: true })])
   const { id } = await postOf('quiet')

@@ -213,3 +213,17 @@ t.test('a rule is tried on what has happened, tells what decided, and changes no
   t.match((await api.call('POST', '/v1/rules/simulate', { rule: words })).body, { events: 1, matched: 1 })
   t.equal((await api.query('select 1 from events')).length, logged)
 })
+
+t.test('a trial that takes too long says that it is not complete', async t => {
+  const { monotonicMs } = api.ctx
+  let elapsed = 0
+  api.ctx.monotonicMs = () => {
+    elapsed += 3_001
+    return elapsed
+  }
+  t.teardown(() => {
+    api.ctx.monotonicMs = monotonicMs
+  })
+  const rule = { triggers: ['message.received'] }
+  t.match((await api.call('POST', '/v1/rules/simulate', { rule })).body, { events: 0, complete: false })
+})

@@ -16,6 +16,7 @@ import {
   createCalendar,
   createPolicy,
   createTask,
+  dismissMessage,
   finishSendAttempt,
   followPosts,
   keepBlob,
@@ -26,6 +27,7 @@ import {
   saveDraft,
   seal,
   triageEvents,
+  undismissMessage,
   unseal,
 } from '@parley/core'
 import {
@@ -421,6 +423,53 @@ t.test('a post of ours on which they spoke stays, without their name in it', asy
     trx.selectFrom('posts').selectAll().where('kind', '=', 'own').executeTakeFirstOrThrow(),
   )
   t.equal(text, 'Thanks to [erased] and to Ben')
+})
+
+t.test('why their messages needed no answer goes, and their name from why those of others did', async t => {
+  const known = await knowThem(t)
+  const { worker, channel, ctx, job, run, actor, ben, clock } = known
+  clock.now = at('09:30:00')
+  const theirs = { thread_key: 'canary-root', occurred_at: clock.now.toISOString() }
+  await accept(worker, channel, [
+    ['canary-key-50', comment('canary-50', { author: CANARY, ...theirs, text: 'Thanks' })],
+    ['canary-key-51', comment('canary-51', { author: CANARY, ...theirs, text: 'Thanks again' })],
+    ['key-52', comment('ben-52', { author: ben, ...theirs, text: 'Thanks too' })],
+  ])
+  await drain(ctx, job)
+  const idsOf = async (external_id: string) => {
+    const { id, conversation_id } = (await known.messages()).find(message => message.external_id === external_id)!
+    return { message_id: id, conversation_id }
+  }
+  const [said, again, others] = [await idsOf('canary-50'), await idsOf('canary-51'), await idsOf('ben-52')]
+  const dismiss = (ids: typeof said, reason: string) => run(trx => dismissMessage(trx, ids, reason, actor, clock.now))
+  await dismiss(said, 'She only praises her canary')
+  await dismiss(again, 'Praises the canary once more')
+  await run(trx => undismissMessage(trx, again, actor, clock.now))
+  await dismiss(others, 'Agrees with Canary Quill')
+  const place = {
+    credential_id: actor.id,
+    route: 'POST /v1/conversations/:id/messages/:message_id/dismiss',
+    key: 'why',
+  }
+  const answer = JSON.stringify({
+    contact_id: known.contact_id,
+    dismissed_reason: 'Praises the canary',
+    state: 'received',
+  })
+  const body = seal(TEST_SECRET_KEY, answerContext(worker.workspace_id, place), answer).toString('base64')
+  const kept = { fingerprint: Buffer.alloc(32), status: 200, headers: '{}', created_at: clock.now }
+  await run(async trx => {
+    await trx.deleteFrom('idempotency_keys').execute()
+    await storeAnswer(trx, { ...place, ...kept, body })
+  })
+  await erase(known)
+  await eraseContacts(ctx)()
+  t.same(await find(t, known, 'canary'), [])
+  t.same(await known.storedAnswer(), {
+    ...{ contact_id: known.contact_id, dismissed_reason: '[erased]', state: 'received' },
+  })
+  const reasons = (await known.messages()).flatMap(({ dismissed_reason: reason }) => reason ?? [])
+  t.same(reasons.sort(), ['Agrees with [erased]', '[erased]'], 'that they were dismissed stays')
 })
 
 t.test('an erasure that is interrupted anywhere goes on and erases the same', async t => {

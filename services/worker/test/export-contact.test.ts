@@ -1,8 +1,17 @@
 import { buffer } from 'node:stream/consumers'
 import type { ConnectorEvent } from '@parley/contracts'
-import { addContactNote, beginErasure, exportOf, requestExport } from '@parley/core'
+import {
+  addContactNote,
+  beginErasure,
+  correctTriage,
+  dismissMessage,
+  exportOf,
+  requestExport,
+  triageEvents,
+} from '@parley/core'
 import { findExport, listUsers } from '@parley/db'
 import { has } from '@parley/testing'
+import { lexiconModel } from '@parley/triage'
 import t, { type Test } from 'tap'
 import { collectBlobs } from '../src/processors/blobs.ts'
 import { eraseContacts } from '../src/processors/erasures.ts'
@@ -55,6 +64,39 @@ t.test('an export is everything that is kept of a contact, and nothing of anybod
   t.equal(file.waits.length, 1)
   t.notMatch(text, 'this is Ben')
   t.notMatch(text, 'workspace_id')
+})
+
+t.test('what was made of what they wrote is exported with it, in words, and why it needed no answer', async t => {
+  const { run, ctx, ask, now, clock, actor, ...world } = await spoken(t, 2)
+  const one = (await world.messages()).find(message => message.external_id === 'm-1')!
+  await run(async trx => {
+    await triageEvents(trx, await trx.selectFrom('events').selectAll().execute(), lexiconModel, clock.now)
+    await correctTriage(trx, one.id, { sentiment: 'complaint' }, actor, clock.now)
+    await dismissMessage(
+      trx,
+      { conversation_id: one.conversation_id, message_id: one.id },
+      'Said twice',
+      actor,
+      clock.now,
+    )
+  })
+  const { id } = await ask()
+  await exportContacts(ctx)()
+  const text = (await buffer(await ctx.blobs.open((await now(id)).blob_key!))).toString()
+  const { messages } = JSON.parse(text)
+  const exported = messages.find((message: { id: string }) => message.id === one.id)
+  t.match(exported, {
+    dismissed_reason: 'Said twice',
+    triage: {
+      sentiment: 'complaint',
+      explanation: /^Complaint/,
+      corrected: ['sentiment'],
+      model: 'lexicon',
+      rank: Number,
+    },
+  })
+  t.notOk('workspace_id' in exported.triage)
+  t.ok(messages.every(({ triage }: { triage: unknown }) => triage !== undefined))
 })
 
 t.test('a file is in memory page by page', async t => {

@@ -1,7 +1,8 @@
-import { acceptInbound, ledgerEntries } from '@parley/core'
-import { appendEvents, listPosts } from '@parley/db'
+import { acceptInbound, correctTriage, ledgerEntries, triageEvents } from '@parley/core'
+import { appendEvents, type EventRow, listPosts } from '@parley/db'
 import { minuteOf, SYSTEM } from '@parley/domain'
 import { until } from '@parley/testing'
+import { lexiconModel } from '@parley/triage'
 import t, { type Test } from 'tap'
 import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
 import { FeedReader } from '../src/feed/turn.ts'
@@ -115,6 +116,34 @@ t.test('what is deleted leaves, also when nobody had looked at it before', async
   await receive(gone('c'))
   await follow()
   t.equal((await told()).length, 1)
+})
+
+t.test('what triage finds stands beside a comment whichever is told first, and follows its corrections', async t => {
+  const { commentOn, receive, follow, told, run, clock, post } = await setUp(t)
+  const text = 'My parcel arrived broken'
+  const events = () =>
+    run(trx => trx.selectFrom('events').selectAll().orderBy('seq').execute()) as unknown as Promise<EventRow[]>
+  const judge = async () => {
+    const all = await events()
+    await run(trx => triageEvents(trx, all, lexiconModel, clock.now))
+  }
+  await receive(commentOn('p-1', { text, external_id: 'm-late' }))
+  await follow()
+  t.match(await told(), [{ question: null, sentiment: null, language: null, proposed_disposition: null }])
+  await judge()
+  await follow()
+  await receive(commentOn('p-1', { text, external_id: 'm-early' }))
+  await judge()
+  await follow()
+  const found = { question: false, sentiment: 'complaint', language: 'en', proposed_disposition: null }
+  t.match(await told(), [found, found])
+  const [{ message_id }] = (await told()) as [{ message_id: string }]
+  const user = await run(trx => trx.selectFrom('users').select('id').executeTakeFirstOrThrow())
+  const person = { type: 'user' as const, id: user.id }
+  await run(trx => correctTriage(trx, message_id, { sentiment: 'praise' }, person, clock.now))
+  await follow()
+  t.match(await told(), [{ ...found, sentiment: 'praise', proposed_disposition: 'acknowledged' }, found])
+  t.equal((await post()).message_count, 2, 'each counts once')
 })
 
 t.test('rates are forgotten after a day', async t => {

@@ -10,6 +10,7 @@ import {
   listTextAttributes,
   lockConversationsOf,
   redactActions,
+  redactDismissals,
   redactExpertLinks,
   redactTasks,
   type Trx,
@@ -26,7 +27,8 @@ const TEXTS = 500
 
 /**
  * Erases what the conversations they were part of tell of them: subject, free texts, draft, addresses, what was prepared to
- * be sent, what mails repeat. Our own words stay, without their names in it: replies, notes, tasks and questions to experts.
+ * be sent, what mails repeat. Our own words stay, without their names in it: replies, notes, tasks, questions to experts, and
+ * why a message of somebody else needed no answer.
  */
 export const eraseConversations: StepWork = async (trx, task) => {
   const after = (task.erasure.position as { id: string } | null)?.id ?? FIRST_ID
@@ -42,6 +44,7 @@ export const eraseConversations: StepWork = async (trx, task) => {
     await redactActions(trx, id, redact)
     counts.our_texts += await redactTasks(trx, id, redact)
     counts.our_texts += await redactExpertLinks(trx, id, redact)
+    counts.our_texts += await redactDismissals(trx, id, redact)
     await deleteAddresses(trx, id, (task.erasure.looking_for as Wanted).ids)
     await eraseHead(trx, conversation, task)
   }

@@ -16,7 +16,7 @@ type Data = Record<string, unknown>
 
 /**
  * Takes them out of the log: their names wherever they stand, the subject and free texts of what they began, the network's ids of what
- * they wrote. That something happened, when, and by whom it was done stays.
+ * they wrote, and why that was dismissed. That something happened, when, and by whom it was done stays.
  */
 export const eraseLog: StepWork = async (trx, task) => {
   const position = (task.erasure.position as { xact: string; seq: number } | null) ?? { xact: '0', seq: 0 }
@@ -33,11 +33,12 @@ export const eraseLog: StepWork = async (trx, task) => {
   for (const { row, data } of parsed) {
     const wrote = typeof data.message_id === 'string' && theirs.has(data.message_id)
     const began = row.type === 'conversation.created' && task.everybody.includes(String(data.contact_id))
+    const dismissed = row.type === 'message.dismissed' || row.type === 'message.undismissed'
     const keyed = erased.has(keys.get(data) ?? '')
     const begun_by_them = row.conversation_id !== null && begun.has(row.conversation_id)
     const replace = (text: string, key = '', within = '') => {
       const gone =
-        (wrote && (key === 'external_id' || key === 'permalink')) ||
+        (wrote && (key === 'external_id' || key === 'permalink' || (dismissed && key === 'reason'))) ||
         (began && key === 'subject') ||
         (begun_by_them && within === 'attributes' && texts.has(key)) ||
         (keyed && (key === 'dedup_key' || key === 'reason'))

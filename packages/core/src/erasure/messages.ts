@@ -1,6 +1,7 @@
 import { blankMessages, insertErasedIds, lockMessagesFrom } from '@parley/db'
 import { erasedDigest, erasedScope, erasedText, isErasedText } from '../erased-ids.ts'
 import { FIRST_ID, type StepWork } from './steps.ts'
+import { ERASED } from './traces.ts'
 
 const BATCH = 200
 /** Among the marks of a message's text: what was done to it. */
@@ -26,7 +27,7 @@ export const eraseMessages: StepWork = async (trx, { erasure, everybody, key, no
     message_text: erasedText(as_message),
     thread_text: erasedText(as_thread),
   }))
-  const versions = await blankMessages(trx, blanked, ERASED_MARK)
+  const versions = await blankMessages(trx, blanked, { mark: ERASED_MARK, reason: ERASED })
   const last = messages.at(-1)
   const counts = { messages: fresh.length, versions }
   return { position: messages.length === BATCH && last ? { id: last.id } : null, counts }

@@ -11,6 +11,7 @@ import {
 import { type Actor, DomainError, NotFound } from '@parley/domain'
 import { hashPassword, verifyPassword } from './passwords.ts'
 import { attemptBy, beginAttempt, forgiveAttempt } from './throttle-login.ts'
+import { tooEarly } from './too-early.ts'
 
 /** The present password has to be told once more; guesses at it count like those at the door. */
 export type Proof = { user_id: string; password: string; address: string }
@@ -32,12 +33,6 @@ export async function provePassword(db: Database, workspace_id: string, proof: P
   }
   await forgiveAttempt(db, attempt, true)
   return user
-}
-
-/** Whoever tries again earlier waits longer. */
-export function tooEarly(retry_at: Date, now: Date): DomainError {
-  const retry_after_seconds = Math.max(1, Math.ceil((retry_at.getTime() - now.getTime()) / 1000))
-  return new DomainError('too_many_attempts', 'Too many attempts failed; try again later.', { retry_after_seconds })
 }
 
 /**

@@ -56,5 +56,5 @@ export async function finishPasswordReset(trx: Trx, id: string, password_hash: s
 
 /** Whoever chose a password need not wait for what others guessed. */
 export async function forgiveAccount(db: Database, email: string): Promise<void> {
-  await db.inWorkspace(NO_WORKSPACE, trx => deleteLoginAttempts(trx, attemptBy(email, '').account))
+  await db.inWorkspace(NO_WORKSPACE, trx => deleteLoginAttempts(trx, attemptBy(email, '').target))
 }

@@ -59,7 +59,7 @@ export async function signIn(db: Database, secretKey: Buffer, given: SignIn, now
   const right = await verifyPassword(hash, given.password)
   if (!right || !user) {
     // Of nobody there is nothing to log, and yet something is written, so that it takes as long.
-    await inPlace(trx => (user ? logFailure(trx, user, 'password', now) : touchLoginAttempts(trx, attempt.account)))
+    await inPlace(trx => (user ? logFailure(trx, user, 'password', now) : touchLoginAttempts(trx, attempt.target)))
     return { outcome: 'refused' }
   }
   if (user.totp_confirmed_at && !given.totp_code && !given.recovery_code) {

@@ -148,8 +148,16 @@ export async function lockMessagesFrom(
 /** An erased message: what stands in the place of its id, also where others and its thread refer to it. */
 export type BlankedMessage = ErasableMessage & { message_text: string; thread_text: string }
 
-/** Leaves of messages that they were there, when, and who answered. Returns how many other versions went with them. */
-export async function blankMessages(trx: Trx, messages: BlankedMessage[], mark: string): Promise<number> {
+/**
+ * Leaves of messages that they were there, when, and who answered or dismissed them. Returns how many other versions went
+ * with them.
+ * @param reason what stands where somebody said why a message needs no answer
+ */
+export async function blankMessages(
+  trx: Trx,
+  messages: BlankedMessage[],
+  { mark, reason }: { mark: string; reason: string },
+): Promise<number> {
   if (messages.length === 0) return 0
   const column = <K extends keyof BlankedMessage>(key: K) => messages.map(message => message[key])
   const given = sql`unnest(${column('id')}::uuid[], ${column('conversation_id')}::uuid[], ${column('channel_id')}::uuid[],
@@ -170,7 +178,8 @@ export async function blankMessages(trx: Trx, messages: BlankedMessage[], mark: 
   const { numAffectedRows } = await sql`delete from message_versions
     where message_id = any(${column('id')}::uuid[])`.execute(trx)
   await sql`update messages m set external_id = given.message_text, body = '', body_html = null, body_quoted = null,
-      body_marks = array[${mark}], permalink = null, reply_context = null
+      body_marks = array[${mark}], permalink = null, reply_context = null,
+      dismissed_reason = case when dismissed_reason is not null then ${reason} end
     from ${given} where m.id = given.id`.execute(trx)
   return Number(numAffectedRows ?? 0)
 }
@@ -229,6 +238,25 @@ export async function updateOurText(trx: Trx, { id, reply_context, ...text }: Ou
     .set({ ...text, reply_context: context })
     .where('id', '=', id)
     .execute()
+}
+
+/** Why messages of a conversation need no answer, in other words. Returns how many changed. */
+export async function redactDismissals(
+  trx: Trx,
+  conversation_id: string,
+  redact: (text: string) => string,
+): Promise<number> {
+  const { rows } = await sql<{ id: string; dismissed_reason: string }>`
+    select id, dismissed_reason from messages
+    where conversation_id = ${conversation_id} and dismissed_reason is not null`.execute(trx)
+  let changed = 0
+  for (const { id, dismissed_reason: reason } of rows) {
+    const dismissed_reason = redact(reason)
+    if (dismissed_reason === reason) continue
+    await trx.updateTable('messages').set({ dismissed_reason }).where('id', '=', id).execute()
+    changed += 1
+  }
+  return changed
 }
 
 /** Takes away what the mails of a conversation repeat of earlier ones. */

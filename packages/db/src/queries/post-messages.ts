@@ -1,5 +1,4 @@
-import type { Insertable } from 'kysely'
-import { sql } from 'kysely'
+import { type Insertable, type Selectable, sql } from 'kysely'
 import type { Trx } from '../database.ts'
 import { rowsOf } from '../rows.ts'
 import type { PostMessages } from '../tables.generated.ts'
@@ -10,17 +9,22 @@ export type NewPostMessage = Insertable<PostMessages>
 export type PostedMessage = Pick<Message, 'id' | 'body' | 'contact_id' | 'occurred_at' | 'from_history'> & {
   post_id: string
   kept: boolean
-}
+} & PostTriage
+
+/** What triage found in a message; all null while it has not looked, or where it never does. */
+export type PostTriage = Pick<Selectable<PostMessages>, 'language' | 'question' | 'sentiment' | 'proposed_disposition'>
 
 /** Of these messages those that customers wrote on a post, as they stand now. `kept`: not deleted, not erased. */
 export async function listPosted(trx: Trx, message_ids: string[], erased_mark: string): Promise<PostedMessage[]> {
   if (message_ids.length === 0) return []
   const { rows } = await sql<PostedMessage>`
     select m.id, m.body, m.contact_id, m.occurred_at, m.from_history, v.post_id,
+      t.language, t.question, t.sentiment, t.proposed_disposition,
       (m.deleted_at is null and m.contact_id is not null and ${erased_mark} <> all (m.body_marks)) as kept
     from unnest(${message_ids}::uuid[]) as wanted (id),
       lateral (select * from messages where id = wanted.id and direction = 'inbound' limit 1) m,
       lateral (select post_id from conversations where id = m.conversation_id and post_id is not null limit 1) v
+      left join lateral (select * from message_triage where message_id = m.id limit 1) t on true
     order by m.id`.execute(trx)
   return rows
 }
@@ -43,16 +47,20 @@ export async function listIdsInConversation(
   return rows.map(({ id }) => id)
 }
 
+const KEPT = [
+  ...['post_id', 'contact_id', 'at', 'fingerprint'],
+  ...['language', 'question', 'sentiment', 'proposed_disposition'],
+] as const
+const listed = (of?: string) => sql.join(KEPT.map(column => sql.ref(of ? `${of}.${column}` : column)))
+
 /** Brings what is kept of messages on posts level with them. Returns those that were not there before. */
 export async function putPostMessages(trx: Trx, rows: NewPostMessage[]): Promise<{ message_id: string }[]> {
   if (rows.length === 0) return []
   const fresh = await sql<{ message_id: string; fresh: boolean }>`
-    insert into post_messages as p (message_id, post_id, contact_id, at, fingerprint)
-    select message_id, post_id, contact_id, at, fingerprint from ${rowsOf('post_messages', rows)} as told
-    on conflict (workspace_id, message_id) do update
-      set post_id = excluded.post_id, contact_id = excluded.contact_id, at = excluded.at, fingerprint = excluded.fingerprint
-      where (p.post_id, p.contact_id, p.at, p.fingerprint)
-        is distinct from (excluded.post_id, excluded.contact_id, excluded.at, excluded.fingerprint)
+    insert into post_messages as p (message_id, ${listed()})
+    select message_id, ${listed()} from ${rowsOf('post_messages', rows)} as told
+    on conflict (workspace_id, message_id) do update set (${listed()}) = row (${listed('excluded')})
+      where row (${listed('p')}) is distinct from row (${listed('excluded')})
     returning message_id, xmax = 0 as fresh`.execute(trx)
   return fresh.rows.filter(row => row.fresh)
 }
@@ -67,23 +75,38 @@ export async function removePostMessagesOf(trx: Trx, contact_ids: string[]): Pro
   await sql`delete from post_messages where contact_id = any(${contact_ids}::uuid[])`.execute(trx)
 }
 
-export type PostMessage = { message_id: string; at: Date; fingerprint: string } & Pick<
-  Message,
-  'conversation_id' | 'contact_id' | 'body'
->
+export type PostMessage = { message_id: string; at: Date; fingerprint: string } & PostTriage &
+  Pick<Message, 'conversation_id' | 'contact_id' | 'body'>
 
-/** What customers said on a post, newest first; with a fingerprint, only what says the same. */
+/** Of what triage has looked at; null: of which it could not tell the language, or proposes no disposition. */
+export type PostMessageFilter = {
+  /** Only what says the same. */
+  fingerprint?: string | undefined
+  language?: string | null | undefined
+  question?: boolean | undefined
+  sentiment?: string | undefined
+  proposed_disposition?: string | null | undefined
+}
+
+const SHOWN = sql`p.message_id, p.at, p.fingerprint, p.language, p.question, p.sentiment, p.proposed_disposition,
+  m.conversation_id, m.contact_id, m.body`
+
+/** What customers said on a post, newest first. */
 export async function listPostMessages(
   trx: Trx,
   post_id: string,
-  filter: { fingerprint?: string | undefined },
+  filter: PostMessageFilter,
   page: { limit: number; after?: Pick<PostMessage, 'at' | 'message_id'> | undefined },
 ): Promise<PostMessage[]> {
-  const alike = filter.fingerprint === undefined ? sql`` : sql`and fingerprint = ${filter.fingerprint}`
+  const wanted = Object.entries(filter).flatMap(([column, value]) => {
+    if (value === undefined) return []
+    const is = value === null ? sql`is null and question is not null` : sql`= ${value}`
+    return [sql`and ${sql.ref(column)} ${is}`]
+  })
   const after = page.after ? sql`and (at, message_id) < (${page.after.at}, ${page.after.message_id}::uuid)` : sql``
   const { rows } = await sql<PostMessage>`
-    select p.message_id, p.at, p.fingerprint, m.conversation_id, m.contact_id, m.body
-    from (select * from post_messages where post_id = ${post_id} ${alike} ${after}
+    select ${SHOWN}
+    from (select * from post_messages where post_id = ${post_id} ${sql.join(wanted, sql` `)} ${after}
       order by at desc, message_id desc limit ${page.limit}) p,
       lateral (select * from messages where id = p.message_id limit 1) m
     order by p.at desc, p.message_id desc`.execute(trx)
@@ -93,7 +116,7 @@ export async function listPostMessages(
 export async function listPostMessagesByIds(trx: Trx, ids: string[]): Promise<Map<string, PostMessage>> {
   if (ids.length === 0) return new Map()
   const { rows } = await sql<PostMessage>`
-    select p.message_id, p.at, p.fingerprint, m.conversation_id, m.contact_id, m.body
+    select ${SHOWN}
     from unnest(${ids}::uuid[]) as wanted (id),
       lateral (select * from post_messages where message_id = wanted.id limit 1) p,
       lateral (select * from messages where id = wanted.id limit 1) m`.execute(trx)

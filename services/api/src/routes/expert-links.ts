@@ -14,12 +14,14 @@ import { answerQuestion, askExpert, revokeExpertLink, showQuestion } from '@parl
 import { type ExpertLink, findConversation, findExpertLinkByToken, listExpertLinks, seesInbox } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import { z } from 'zod'
+import { LINKS_COUNTED, openLink } from '../open-link.ts'
 import { page } from '../paging.ts'
 import { applyEffect } from '../plugins/effects.ts'
 import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 const NO_QUERY = z.strictObject({})
+const EXPERT_LINK = { kind: 'expert link', find: findExpertLinkByToken }
 const byId = { schema: z.string(), of: ({ id }: ExpertLink) => id }
 
 const describe = <Link extends ExpertLink>(link: Link, now: Date) => ({
@@ -112,15 +114,16 @@ export const expertLinkRoutes: Routes = async (app, { ctx, cursors }) => {
       schema: {
         tags: ['Collaboration'],
         summary: 'Read what an expert is asked, by the token of the link',
+        description: LINKS_COUNTED,
         querystring: NO_QUERY,
         body: expertLinkReadBody,
         response: { 200: expertQuestionView },
       },
     },
     async request => {
-      const found = await findExpertLinkByToken(db, request.body.token)
-      if (!found) throw new NotFound('expert link')
-      const shown = await db.inWorkspace(found.workspace_id, trx => showQuestion(trx, found.id, now()))
+      const shown = await openLink(ctx, request, EXPERT_LINK, ({ workspace_id, id }) =>
+        db.inWorkspace(workspace_id, trx => showQuestion(trx, id, now())),
+      )
       const messages = shown.messages.map(({ ours, name, body, occurred_at }) => ({
         author: ours ? 'us' : (name ?? 'customer'),
         body,
@@ -137,16 +140,17 @@ export const expertLinkRoutes: Routes = async (app, { ctx, cursors }) => {
       schema: {
         tags: ['Collaboration'],
         summary: 'Answer as an expert, once, by the token of the link',
+        description: LINKS_COUNTED,
         querystring: NO_QUERY,
         body: expertAnswerBody,
         response: { 201: z.object({}) },
       },
     },
     async (request, reply) => {
-      const found = await findExpertLinkByToken(db, request.body.token)
-      if (!found) throw new NotFound('expert link')
-      await db.inWorkspace(found.workspace_id, trx => answerQuestion(trx, found.id, request.body.body, now()))
-      ctx.wakeUps.publish(found.workspace_id)
+      await openLink(ctx, request, EXPERT_LINK, async ({ workspace_id, id }) => {
+        await db.inWorkspace(workspace_id, trx => answerQuestion(trx, id, request.body.body, now()))
+        ctx.wakeUps.publish(workspace_id)
+      })
       return reply.code(201).send({})
     },
   )

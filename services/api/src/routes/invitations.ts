@@ -20,14 +20,16 @@ import {
   startPasswordReset,
 } from '@parley/core'
 import { findInvitation, findPasswordReset, getWorkspace, listInvitations } from '@parley/db'
-import { NotFound } from '@parley/domain'
 import { z } from 'zod'
 import { describeUser } from '../describe-user.ts'
+import { LINKS_COUNTED, openLink } from '../open-link.ts'
 import { pageById } from '../paging.ts'
 import { applyEffect } from '../plugins/effects.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 const NO_QUERY = z.strictObject({})
+const INVITATION = { kind: 'invitation', find: findInvitation }
+const PASSWORD_RESET = { kind: 'password reset', find: findPasswordReset }
 
 /** How people get in for the first time, or again. Parley sends no mail: whoever makes a link hands it on. */
 export const invitationRoutes: Routes = async (app, { ctx, cursors }) => {
@@ -94,22 +96,24 @@ export const invitationRoutes: Routes = async (app, { ctx, cursors }) => {
       schema: {
         tags: ['People'],
         summary: 'Accept an invitation with a name and a password; then sign in',
+        description: LINKS_COUNTED,
         querystring: NO_QUERY,
         body: acceptInvitationBody,
         response: { 201: joinedView },
       },
     },
     async (request, reply) => {
-      const { token, name, password } = request.body
-      const found = await findInvitation(db, token)
-      if (!found) throw new NotFound('invitation')
-      // Before the transaction: hashing takes longer than any lock should be held.
-      const password_hash = await hashPassword(password)
-      const joined = await db.inWorkspace(found.workspace_id, async trx => {
-        const user = await acceptInvitation(trx, found.id, { name, password_hash }, now())
-        return { workspace: await getWorkspace(trx), user: describeUser(user, now()) }
+      const { name, password } = request.body
+      const joined = await openLink(ctx, request, INVITATION, async ({ workspace_id, id }) => {
+        // Before the transaction: hashing takes longer than any lock should be held.
+        const password_hash = await hashPassword(password)
+        const done = await db.inWorkspace(workspace_id, async trx => {
+          const user = await acceptInvitation(trx, id, { name, password_hash }, now())
+          return { workspace: await getWorkspace(trx), user: describeUser(user, now()) }
+        })
+        ctx.wakeUps.publish(workspace_id)
+        return done
       })
-      ctx.wakeUps.publish(found.workspace_id)
       return reply.code(201).send(joined)
     },
   )
@@ -143,20 +147,19 @@ export const invitationRoutes: Routes = async (app, { ctx, cursors }) => {
       schema: {
         tags: ['People'],
         summary: 'Choose a new password; all sessions end',
+        description: LINKS_COUNTED,
         querystring: NO_QUERY,
         body: acceptResetBody,
         response: { 200: z.object({}) },
       },
     },
     async (request, reply) => {
-      const found = await findPasswordReset(db, request.body.token)
-      if (!found) throw new NotFound('password reset')
-      const password_hash = await hashPassword(request.body.new_password)
-      const user = await db.inWorkspace(found.workspace_id, trx =>
-        finishPasswordReset(trx, found.id, password_hash, now()),
-      )
-      if (user.email) await forgiveAccount(db, user.email)
-      ctx.wakeUps.publish(found.workspace_id)
+      await openLink(ctx, request, PASSWORD_RESET, async ({ workspace_id, id }) => {
+        const password_hash = await hashPassword(request.body.new_password)
+        const user = await db.inWorkspace(workspace_id, trx => finishPasswordReset(trx, id, password_hash, now()))
+        if (user.email) await forgiveAccount(db, user.email)
+        ctx.wakeUps.publish(workspace_id)
+      })
       return reply.send({})
     },
   )

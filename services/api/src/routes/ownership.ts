@@ -10,16 +10,29 @@ import {
 import { assignConversation, changeConversationTeam, claimConversation, claimNext } from '@parley/core'
 import { type DecidedAssignment, findConversation, listAssignments, type Trx } from '@parley/db'
 import { DomainError, explainDecision, NotFound } from '@parley/domain'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { pageById } from '../paging.ts'
 import { applyEffect, etagOf } from '../plugins/effects.ts'
 import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
+type ToConversation = FastifyRequest & { params: { id: string } }
+
 /** Who works on what: by hand, by claiming it, and how that came about. */
 export const ownershipRoutes: Routes = async (app, { ctx, cursors }) => {
   const { now } = ctx
+
+  /** Answers with the conversation as it is after a change that only who sees it can make. */
+  const answerChanged = async (request: ToConversation, reply: FastifyReply, change: (trx: Trx) => Promise<void>) => {
+    const { id } = request.params
+    await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
+      await refuseUnseen(trx, request.credential, 'conversation', id)
+      await change(trx)
+      return getConversation(trx, id)
+    })
+    return reply
+  }
 
   app.put(
     '/conversations/:id/assignee',
@@ -33,15 +46,11 @@ export const ownershipRoutes: Routes = async (app, { ctx, cursors }) => {
         response: { 200: conversationView },
       },
     },
-    async (request, reply) => {
-      const owners = { from: request.body.from, to: request.body.assignee_id }
-      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
-        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
+    (request, reply) =>
+      answerChanged(request, reply, async trx => {
+        const owners = { from: request.body.from, to: request.body.assignee_id }
         await assignConversation(trx, request.params.id, owners, request.actor, now())
-        return getConversation(trx, request.params.id)
-      })
-      return reply
-    },
+      }),
   )
 
   app.post(
@@ -55,14 +64,11 @@ export const ownershipRoutes: Routes = async (app, { ctx, cursors }) => {
         response: { 200: conversationView },
       },
     },
-    async (request, reply) => {
+    (request, reply) => {
       const user_id = personOf(request)
-      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
-        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
+      return answerChanged(request, reply, async trx => {
         await claimConversation(trx, request.params.id, user_id, request.actor, now())
-        return getConversation(trx, request.params.id)
       })
-      return reply
     },
   )
 
@@ -78,15 +84,11 @@ export const ownershipRoutes: Routes = async (app, { ctx, cursors }) => {
         response: { 200: conversationView },
       },
     },
-    async (request, reply) => {
-      const teams = { from: request.body.from, to: request.body.team_id }
-      await applyEffect(ctx, request, reply, { status: 200, headers: etagOf }, async trx => {
-        await refuseUnseen(trx, request.credential, 'conversation', request.params.id)
+    (request, reply) =>
+      answerChanged(request, reply, async trx => {
+        const teams = { from: request.body.from, to: request.body.team_id }
         await changeConversationTeam(trx, request.params.id, teams, request.actor, now())
-        return getConversation(trx, request.params.id)
-      })
-      return reply
-    },
+      }),
   )
 
   app.post(

@@ -45,6 +45,7 @@ const byTime = {
   schema: z.object({ at: instant, message_id: z.string() }),
   of: ({ at, message_id }: { at: Date; message_id: string }) => ({ at, message_id }),
 }
+const orNull = (value: string | undefined) => (value === 'none' ? null : value)
 /** Conversations are counted so far, of each post of a list and of one that is read by itself. */
 const COUNTED = { list: 1_000, one: 10_000 }
 const HOUR_MINUTES = 60
@@ -143,7 +144,7 @@ export const postRoutes: Routes = async (app, { ctx, cursors }) => {
       config: { access: 'agent' },
       schema: {
         tags: ['Posts'],
-        summary: 'List what customers say on a post, newest first; with a fingerprint, what says the same',
+        summary: 'List what customers say on a post, newest first; by what it says, and by what triage found',
         params: idParams,
         querystring: postMessageQuery,
         response: { 200: pageOf(postMessageView) },
@@ -152,8 +153,15 @@ export const postRoutes: Routes = async (app, { ctx, cursors }) => {
     request =>
       db.inWorkspace(request.credential.workspace_id, async trx => {
         const { id } = await getPost(trx, request.credential, request.params.id)
-        const { fingerprint } = request.query
-        return page(cursors, request, byTime, next => listPostMessages(trx, id, { fingerprint }, next))
+        const { fingerprint, language, question, sentiment, proposed_disposition } = request.query
+        const filter = {
+          fingerprint,
+          language: orNull(language),
+          question: question && question === 'true',
+          sentiment,
+          proposed_disposition: orNull(proposed_disposition),
+        }
+        return page(cursors, request, byTime, next => listPostMessages(trx, id, filter, next))
       }),
   )
 

@@ -6,7 +6,8 @@ import type { FastifyRequest } from 'fastify'
 import type { z } from 'zod'
 import { pageById } from '../paging.ts'
 import { applyEffect, etagOf, expectedVersion } from '../plugins/effects.ts'
-import { refuseUnknownActions, refuseUnknownCondition, refuseUnknownInboxes } from '../refuse-unknown-actions.ts'
+import { refuseUnknownNames } from '../refuse-unknown.ts'
+import { refuseUnknownActions, refuseUnknownCondition } from '../refuse-unknown-actions.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 type Named = Partial<Pick<z.output<typeof ruleBody>, 'inbox_ids' | 'conditions' | 'actions'>>
@@ -17,7 +18,7 @@ export const ruleRoutes: Routes = async (app, { ctx, cursors }) => {
 
   const authorOf = ({ actor, credential }: FastifyRequest): RuleAuthor => ({ actor, reach: credential })
   const refuseUnknown = async (trx: Trx, { inbox_ids, conditions, actions }: Named, request: FastifyRequest) => {
-    await refuseUnknownInboxes(trx, inbox_ids ?? [], request.credential)
+    await refuseUnknownNames(trx, 'inbox', inbox_ids ?? [], request.credential)
     await refuseUnknownCondition(trx, conditions ?? {}, request.credential)
     await refuseUnknownActions(trx, actions ?? [], request.credential)
   }
@@ -129,7 +130,7 @@ export const ruleRoutes: Routes = async (app, { ctx, cursors }) => {
     request =>
       db.readInWorkspace(request.credential.workspace_id, async trx => {
         const rule = await ruleToTry(trx, request.body, request)
-        return simulateRule(trx, rule, request.body, request.credential, now(), () => performance.now())
+        return simulateRule(trx, rule, request.body, request.credential, now(), ctx.monotonicMs)
       }),
   )
 }
