@@ -3,10 +3,11 @@ import { findConversation, listConversations, listMessages } from '@parley/db'
 import type { Cleanup } from './cleanup.ts'
 import { compiledStatements, type Statement, sentStatements } from './compiled-statements.ts'
 import { HttpConnection, httpRequest } from './http-client.ts'
-import { conversationIdAt, fillInbox, searchedWords } from './inbox-generator.ts'
+import { createFilledInbox } from './filled-inbox.ts'
+import { conversationIdAt, searchedWords } from './inbox-generator.ts'
 import type { Recorder } from './recorder.ts'
 import { median, percentile } from './report.ts'
-import { connectChannel, type Deployment, deploy, type Servers, withClient } from './servers.ts'
+import { type Deployment, type Servers, startServices } from './servers.ts'
 
 const SMALL = 10_000
 const LARGE = 1_000_000
@@ -62,10 +63,8 @@ export async function prepareInbox(
 
 /** An API on an inbox of that size, and what is timed of it. */
 async function openInbox(cleanup: Cleanup, servers: Servers, say: (line: string) => void, name: string, count: number) {
-  const deployment = await deploy(cleanup, servers, name, ['api'])
-  const channel = await connectChannel(deployment, 'inbox')
-  const place = { ...deployment, channel_id: channel.id }
-  await withClient(deployment.databaseUrl, client => fillInbox(client, place, count, say))
+  const database = await createFilledInbox(cleanup, servers, name, count, say)
+  const deployment = await startServices(cleanup, servers, database, ['api'])
   const client = await keepClient(cleanup, deployment)
   const connection = await HttpConnection.open(deployment.apiUrl)
   cleanup.defer(async () => connection.close())
