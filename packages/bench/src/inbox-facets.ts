@@ -46,7 +46,7 @@ export async function fillFacets(
   count: number,
   now: string,
 ): Promise<void> {
-  const workspace = `'${workspace_id}'`
+  const workspace = `'${workspace_id}'::uuid`
   const conversations = (where: string) => `from generate_series(1, ${count}) n where ${where}`
   const admin = `(select id from users where workspace_id = ${workspace} and role = 'admin' limit 1)`
   const tagged = (tag: number, where: string) =>
