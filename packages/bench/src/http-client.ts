@@ -30,6 +30,7 @@ export class HttpConnection {
   /** Sends one request; the answer before must have come. */
   send(request: Buffer): Promise<Answer> {
     return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) return reject(new Error('the server had closed the connection'))
       this.#waiting = { resolve, reject }
       this.#socket.write(request)
     })

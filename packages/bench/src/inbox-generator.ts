@@ -1,13 +1,14 @@
 import type pg from 'pg'
 import { TEXTS } from './corpus.ts'
 import { dropIndexes } from './drop-indexes.ts'
+import { FACETS, fillFacets } from './inbox-facets.ts'
+import { idOf, uuidOf } from './made-ids.ts'
 import type { Place } from './planned-messages.ts'
 
 const SLICE = 100_000
 const MESSAGES = 5
 /** Each began and was spoken in a second after the one before. */
 const age = (count: number) => `interval '1 second' * (${count} - n)`
-const uuidOf = (kind: number, n: string) => `('00000000-000${kind}-7000-8000-' || lpad((${n})::text, 12, '0'))::uuid`
 
 /** Of a message, as SQL over a conversation's number and the message's within it. */
 const index = `(n * ${MESSAGES} + m)`
@@ -26,11 +27,11 @@ export const searchedWords = (count: number): Record<'common' | 'frequent' | 'ra
 /** How many of so many conversations are open. */
 export const openIn = (count: number) => Math.floor(count / 20)
 
-export const conversationIdAt = (n: number) => `00000000-0002-7000-8000-${String(n).padStart(12, '0')}`
+export const conversationIdAt = (n: number) => idOf(2, n)
 
 /**
  * Fills an inbox with `count` conversations of five messages each: one in twenty is open and waits under a promise, one
- * in twenty is pending, the rest are resolved. The search index has what the texts say. Takes a superuser: foreign keys are not checked.
+ * in twenty is pending, the rest are resolved and mostly somebody's. The search index has what the texts say. Takes a superuser: foreign keys are not checked.
  */
 export async function fillInbox(
   client: pg.Client,
@@ -48,17 +49,18 @@ export async function fillInbox(
     select '${workspace_id}', ${uuidOf(1, 'n')}, 'Zoë Müller ' || n, ${now}, ${now} from generate_series(1, ${people}) n`)
   await client.query(`
     insert into conversations (workspace_id, id, number, inbox_id, channel_id, contact_id, thread_key, status,
-      waiting_since, next_due_at, first_message_at, first_external_id, last_message_at, created_at, updated_at)
+      ${Object.keys(FACETS).join(', ')}, waiting_since, next_due_at, first_message_at, first_external_id, last_message_at, created_at, updated_at)
     select '${workspace_id}', ${uuidOf(2, 'n')}, n, '${inbox_id}', '${channel_id}', ${uuidOf(1, `1 + n % ${people}`)},
       'thread-' || n, case n % 20 when 0 then 'open' when 1 then 'pending' else 'resolved' end,
-      case n % 20 when 0 then ${now} - ${age(count)} end,
+      ${Object.values(FACETS).join(', ')}, case n % 20 when 0 then ${now} - ${age(count)} end,
       case n % 20 when 0 then ${now} - ${age(count)} + interval '4 hours' end,
       ${now} - ${age(count)}, 'first-' || n, ${now} - ${age(count)}, ${now} - ${age(count)}, ${now} - ${age(count)}
     from generate_series(1, ${count}) n`)
   await client.query(`
-    insert into conversation_counts (workspace_id, inbox_id, channel_id, status, priority, waiting, count)
-    select workspace_id, inbox_id, channel_id, status, priority, waiting_since is not null, count(*)
-    from conversations group by 1, 2, 3, 4, 5, 6`)
+    insert into conversation_counts (workspace_id, inbox_id, channel_id, status, priority, assignee_id, team_id, waiting, count)
+    select workspace_id, inbox_id, channel_id, status, priority, assignee_id, team_id, waiting_since is not null, count(*)
+    from conversations group by 1, 2, 3, 4, 5, 6, 7, 8`)
+  await fillFacets(client, { workspace_id, channel_id }, count, now)
   say(`inbox: ${count} conversations are there`)
   const { rows: told } = await client.query(
     "select array_agg(to_tsvector('parley_search', body) order by n)::text[] as terms from unnest($1::text[]) with ordinality t (body, n)",

@@ -2,11 +2,12 @@ import { searchMessages } from '@parley/core'
 import { findConversation, listConversations, listMessages } from '@parley/db'
 import type { Cleanup } from './cleanup.ts'
 import { compiledStatements, type Statement, sentStatements } from './compiled-statements.ts'
+import { createFilledInbox } from './filled-inbox.ts'
 import { HttpConnection, httpRequest } from './http-client.ts'
-import { conversationIdAt, fillInbox, searchedWords } from './inbox-generator.ts'
+import { conversationIdAt, searchedWords } from './inbox-generator.ts'
 import type { Recorder } from './recorder.ts'
 import { median, percentile } from './report.ts'
-import { connectChannel, type Deployment, deploy, type Servers, withClient } from './servers.ts'
+import { type BenchDatabase, type Deployment, type Servers, startServices } from './servers.ts'
 
 const SMALL = 10_000
 const LARGE = 1_000_000
@@ -15,6 +16,7 @@ const LIMIT = 50
 const ROUNDS = 1_000
 const SEARCH_ROUNDS = 200
 const WARM_UP_ROUNDS = 300
+const OPENED = 4_000
 /** How far down the deep page is, of a hundred rows each. */
 const DEEP_PAGES = 1_000
 
@@ -28,8 +30,11 @@ export async function prepareInbox(
   say: (line: string) => void,
   conversations = LARGE,
 ) {
-  const small = await openInbox(cleanup, servers, say, 'parley_inbox_small', SMALL)
-  const large = await openInbox(cleanup, servers, say, 'parley_inbox_large', conversations)
+  // The large one takes minutes to fill, in which an API would close a connection that says nothing.
+  const largeDatabase = await createFilledInbox(cleanup, servers, 'parley_inbox_large', conversations, say)
+  const smallDatabase = await createFilledInbox(cleanup, servers, 'parley_inbox_small', SMALL, say)
+  const large = await openInbox(cleanup, servers, largeDatabase, conversations)
+  const small = await openInbox(cleanup, servers, smallDatabase, SMALL)
   const contenders = { smallList: small.list, list: large.list, listSql: large.listSql, open: large.open }
   const all = { ...contenders, openSql: large.openSql, deep: large.deep }
   await inTurns(all, WARM_UP_ROUNDS)
@@ -61,11 +66,8 @@ export async function prepareInbox(
 }
 
 /** An API on an inbox of that size, and what is timed of it. */
-async function openInbox(cleanup: Cleanup, servers: Servers, say: (line: string) => void, name: string, count: number) {
-  const deployment = await deploy(cleanup, servers, name, ['api'])
-  const channel = await connectChannel(deployment, 'inbox')
-  const place = { ...deployment, channel_id: channel.id }
-  await withClient(deployment.databaseUrl, client => fillInbox(client, place, count, say))
+async function openInbox(cleanup: Cleanup, servers: Servers, database: BenchDatabase, count: number) {
+  const deployment = await startServices(cleanup, servers, database, ['api'])
   const client = await keepClient(cleanup, deployment)
   const connection = await HttpConnection.open(deployment.apiUrl)
   cleanup.defer(async () => connection.close())
@@ -84,9 +86,11 @@ async function openInbox(cleanup: Cleanup, servers: Servers, say: (line: string)
       await findConversation(trx, id)
       await listMessages(trx, id, { limit: LIMIT + 1 })
     })
-  // Another conversation each time, so that each is read for the first time.
-  const idOf = (turn: number) => conversationIdAt(1 + ((turn * 7_919) % count))
-  let [opened, openedBySql] = [0, 0]
+  // Another conversation each time, so that each is read for the first time; what asks for it is ready before the clock starts.
+  const ids = Array.from({ length: OPENED }, (_, turn) => conversationIdAt(1 + ((turn * 7_919) % count)))
+  const asked = ids.map(id => request(`/v1/conversations/${id}/messages`))
+  const reads = await Promise.all(ids.map(read))
+  let [opened, openedBySql] = [0, OPENED / 2]
   const searches = []
   for (const [kind, word] of Object.entries(searchedWords(count))) {
     const found = request(`/v1/search/messages?q=${word}`)
@@ -102,8 +106,8 @@ async function openInbox(cleanup: Cleanup, servers: Servers, say: (line: string)
     list: () => ask(list),
     deep: () => ask(deep),
     listSql: () => client.run(page),
-    open: () => ask(request(`/v1/conversations/${idOf(opened++)}/messages`)),
-    openSql: async () => client.run(await read(idOf(openedBySql++))),
+    open: () => ask(asked[opened++ % OPENED]!),
+    openSql: () => client.run(reads[openedBySql++ % OPENED]!),
   }
 }
 

@@ -45,7 +45,7 @@ async function main(args: string[]): Promise<void> {
 }
 
 async function measureAll(options: Options, cleanup: Cleanup): Promise<void> {
-  const servers = await startServers(cleanup, say)
+  const servers = await startServers(cleanup, say, options.keep)
   const record = createRecorder()
   const wantsPgbench = options.parts.some(part => AGAINST_PGBENCH[part])
   if (wantsPgbench) say('filling the tables of pgbench')

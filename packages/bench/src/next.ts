@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { generateApiKey, hashToken } from '@parley/db'
 import pg from 'pg'
 import type { Cleanup } from './cleanup.ts'
+import { createFilledInbox } from './filled-inbox.ts'
 import { HttpConnection, httpRequest } from './http-client.ts'
-import { fillInbox, openIn } from './inbox-generator.ts'
+import { openIn } from './inbox-generator.ts'
 import type { Recorder } from './recorder.ts'
 import { median, percentile } from './report.ts'
-import { connectChannel, type Deployment, deploy, type Servers, withClient } from './servers.ts'
+import { type Deployment, type Servers, startServices, withClient } from './servers.ts'
 
 const CONVERSATIONS = 1_000_000
 const AGENTS = 50
@@ -24,10 +25,8 @@ export async function prepareNext(
   say: (line: string) => void,
   conversations = CONVERSATIONS,
 ) {
-  const deployment = await deploy(cleanup, servers, 'parley_next', ['api'])
-  const channel = await connectChannel(deployment, 'next')
-  const place = { ...deployment, channel_id: channel.id }
-  await withClient(deployment.databaseUrl, client => fillInbox(client, place, conversations, say))
+  const database = await createFilledInbox(cleanup, servers, 'parley_next', conversations, say)
+  const deployment = await startServices(cleanup, servers, database, ['api'])
   const taken = new Set<string>()
   const take: Taken = id => {
     if (taken.has(id)) throw new Error(`${id} was given twice`)

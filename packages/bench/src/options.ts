@@ -27,6 +27,8 @@ export type Options = {
   messages: number | undefined
   /** Where the ratios go as JSON; undefined writes none. */
   json: string | undefined
+  /** A folder for the server's files, which stays; undefined removes them in the end. */
+  keep: string | undefined
   help: boolean
 }
 
@@ -53,6 +55,8 @@ export const HELP = `Measures Parley against its own database: every result is a
   npm run bench -- --runs 3          fewer or more runs; a result is the median of them
   npm run bench -- --only history --messages 50000
                                      a trial of ${TRIED.join(', ')} with fewer messages, or idle streams, than the ratio is for
+  npm run bench -- --only inbox --keep FOLDER
+                                     leaves the database there, so that inbox and next are filled but once
   npm run bench -- --json FILE       writes the ratios to FILE as well
 
 Progress goes to stderr, the table to stdout. Exits 0 when it could measure, whether or not the bars are met.
@@ -67,6 +71,7 @@ export function readOptions(args: string[]): Options {
     options: {
       only: { type: 'string' },
       json: { type: 'string' },
+      keep: { type: 'string' },
       runs: { type: 'string' },
       messages: { type: 'string' },
       help: { type: 'boolean', default: false },
@@ -86,6 +91,7 @@ export function readOptions(args: string[]): Options {
     runs: Number(runs),
     messages: values.messages === undefined ? undefined : Number(values.messages),
     json: values.json,
+    keep: values.keep,
     help: values.help,
   }
 }

@@ -29,23 +29,30 @@ export type Servers = {
   description: string
 }
 
-/** Starts a PostgreSQL that is as durable as a real one, and a Redis where there is one. */
-export async function startServers(cleanup: Cleanup, say: (line: string) => void): Promise<Servers> {
+/**
+ * Starts a PostgreSQL that is as durable as a real one, and a Redis where there is one.
+ * @param keep a folder in which the databases that take minutes to fill stay for the next time
+ */
+export async function startServers(
+  cleanup: Cleanup,
+  say: (line: string) => void,
+  keep?: string | undefined,
+): Promise<Servers> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-bench-'))
   cleanup.defer(() => rm(folder, { recursive: true, force: true }))
   // Under root PostgreSQL runs as another user, who has to come through here.
   await chmod(folder, 0o711)
   say('starting PostgreSQL with durable settings')
   const starting = startPostgres({
-    dataDir: join(folder, 'postgres'),
+    dataDir: join(keep ?? folder, 'postgres'),
     // Postgres' own defaults, written out because everything here depends on them; only shared_buffers is not one.
     settings: { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on', shared_buffers: '1GB' },
     onProgress: say,
   })
   cleanup.defer(async () => {
     const server = await starting.catch(() => undefined)
-    await server?.stop('immediate')
-    if (server) await rm(server.dataDir, { recursive: true, force: true })
+    await server?.stop(keep ? 'fast' : 'immediate')
+    if (server && !keep) await rm(server.dataDir, { recursive: true, force: true })
   })
   const postgres = await starting
   const redisUrl = await startRedis(cleanup, folder)
@@ -84,9 +91,12 @@ export type Deployment = BenchDatabase & {
   pids: Partial<Record<Service, number>>
 }
 
-/** Makes a migrated database with its first workspace. */
+/** Makes a migrated database with its first workspace, in place of what a benchmark before has left under that name. */
 export async function createDatabase(servers: Servers, name: string): Promise<BenchDatabase> {
-  await withClient(servers.postgresUrl(), client => client.query(`create database ${name}`))
+  await withClient(servers.postgresUrl(), async client => {
+    await client.query(`drop database if exists ${name} with (force)`)
+    await client.query(`create database ${name}`)
+  })
   const databaseUrl = servers.postgresUrl(name)
   await migrate(databaseUrl)
   if (!servers.redisUrl) await migrateQueues(databaseUrl)
@@ -98,8 +108,8 @@ export async function createDatabase(servers: Servers, name: string): Promise<Be
 }
 
 /** Removes a database that nothing uses any more. */
-export async function dropDatabase(servers: Servers, { name }: BenchDatabase): Promise<void> {
-  await withClient(servers.postgresUrl(), client => client.query(`drop database ${name} with (force)`))
+export async function dropDatabase(servers: Servers, { name }: Pick<BenchDatabase, 'name'>): Promise<void> {
+  await withClient(servers.postgresUrl(), client => client.query(`drop database if exists ${name} with (force)`))
 }
 
 /** Starts the services as production does, each a process of its own, on a database that this makes. */

@@ -29,6 +29,8 @@ const { openInbox } = await openInboxes(t)
 const NOW = at('12:00:00')
 const RISK_MS = 30 * 60_000
 const COUNT = 120
+/** The last one begins like another and is another language. */
+const LANGUAGES = [null, 'pt', 'pt-BR', 'ptx']
 
 const pick = <T>(values: readonly T[], place: number): T => values[place % values.length]!
 const minute = (place: number) => new Date(NOW.getTime() - place * 60_000)
@@ -62,6 +64,8 @@ async function fill(inbox: Inbox) {
         priority: pick(CONVERSATION_PRIORITIES, Math.floor(place / 5)),
         assignee_id: pick([null, ...user_ids], Math.floor(place / 7)),
         team_id: pick([null, team_id], Math.floor(place / 11)),
+        language: pick(LANGUAGES, Math.floor(place / 13)),
+        language_source: pick(LANGUAGES, Math.floor(place / 13)) ? ('detected' as const) : null,
         waiting_since: place % 3 === 0 ? null : minute((place % 5) * 20),
         next_due_at: place % 4 === 0 ? null : minute((place % 6) * 30 - 60),
         first_message_at: NOW,
@@ -102,12 +106,16 @@ function passes(row: Conversation, filter: ConversationFilter, { tagsOf, readAt 
     filter.assignee_id === undefined || filter.assignee_id === row.assignee_id,
     filter.team_id === undefined || filter.team_id === row.team_id,
     !filter.tag_ids || filter.tag_ids.every(id => tagsOf(row.id).includes(id)),
+    filter.language === undefined || isOf(filter.language, row.language),
     !filter.waiting || row.waiting_since !== null,
     !sla || sla.state === state,
     !filter.unread_by || read === null || read < row.last_message_at,
     !filter.updated_after || row.updated_at > filter.updated_after,
   ].every(Boolean)
 }
+
+const isOf = (language: string | null, written: string | null) =>
+  language === written || (language !== null && written !== null && written.startsWith(`${language}-`))
 
 function sorted(rows: Conversation[], sort: ConversationSort): Conversation[] {
   const time = (date: Date | null) => date?.getTime() ?? Number.POSITIVE_INFINITY
@@ -139,6 +147,7 @@ const filters = ({ channels, inbox_ids, user_ids, team_id, tag_id, other_tag_id 
     assignee_id: some([null, ...user_ids]),
     team_id: some([null, team_id]),
     tag_ids: several([tag_id, other_tag_id]),
+    language: some([null, 'pt', 'pt-BR']),
     waiting: some([true]),
     sla: some((['breached', 'at_risk', 'ok'] as const).map(state => ({ state, now: NOW, risk_ms: RISK_MS }))),
     unread_by: some([user_ids[0]!]),
@@ -184,6 +193,7 @@ const passesKeys = {
   assignee_id: 1,
   team_id: 1,
   tag_ids: 1,
+  language: 1,
   waiting: 1,
   sla: 1,
   unread_by: 1,

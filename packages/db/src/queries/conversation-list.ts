@@ -140,7 +140,10 @@ export function conditionsOf(filter: ConversationFilter, sort?: ConversationSort
   if (assignee_id !== undefined) conditions.push(isOrNull(sql`c.assignee_id`, assignee_id))
   if (team_id !== undefined) conditions.push(isOrNull(sql`c.team_id`, team_id))
   if (priority) conditions.push(sql`c.priority = any(${priority}::text[])`)
-  if (filter.waiting || sort === 'waiting') conditions.push(sql`c.waiting_since is not null`)
+  if (filter.waiting || sort === 'waiting') {
+    // In the words of the index by urgency, which otherwise is walked through for whoever waits behind all who do not.
+    conditions.push(sort === 'urgency' ? sql`${WAITING} < ${NEVER}` : sql`c.waiting_since is not null`)
+  }
   if (filter.language !== undefined) conditions.push(languageCondition(filter.language))
   if (updated_after) conditions.push(sql`c.updated_at > ${updated_after}`)
   for (const tag_id of tag_ids ?? []) {
@@ -170,9 +173,11 @@ export function conditionsOf(filter: ConversationFilter, sort?: ConversationSort
 const isOrNull = (column: RawBuilder<unknown>, value: string | null) =>
   value === null ? sql`${column} is null` : sql`${column} = ${value}`
 
+/** In the words of the index by language. */
 function languageCondition(language: string | null): RawBuilder<unknown> {
   if (language === null) return sql`c.language is null`
-  return sql`(c.language = ${language} or starts_with(c.language, ${`${language}-`}))`
+  const written = sql`c.language collate "C"`
+  return sql`(${written} = ${language} or starts_with(${written}, ${`${language}-`}))`
 }
 
 /** In the words of the index by urgency. */
