@@ -115,7 +115,7 @@ function passes(row: Conversation, filter: ConversationFilter, { tagsOf, readAt 
 }
 
 const isOf = (language: string | null, written: string | null) =>
-  language === written || (language !== null && written !== null && written.startsWith(`${language}-`))
+  language === written || (language !== null && written?.startsWith(`${language}-`) === true)
 
 function sorted(rows: Conversation[], sort: ConversationSort): Conversation[] {
   const time = (date: Date | null) => date?.getTime() ?? Number.POSITIVE_INFINITY

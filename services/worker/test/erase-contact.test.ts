@@ -441,7 +441,8 @@ t.test('why their messages needed no answer goes, and their name from why those 
     return { message_id: id, conversation_id }
   }
   const [said, again, others] = [await idsOf('canary-50'), await idsOf('canary-51'), await idsOf('ben-52')]
-  const dismiss = (ids: typeof said, reason: string) => run(trx => dismissMessage(trx, ids, reason, actor, clock.now))
+  const dismiss = (ids: typeof said, reason: string) =>
+    run(trx => dismissMessage(trx, ids, { reason, as: 'no_reply_needed' }, actor, clock.now))
   await dismiss(said, 'She only praises her canary')
   await dismiss(again, 'Praises the canary once more')
   await run(trx => undismissMessage(trx, again, actor, clock.now))

@@ -75,7 +75,7 @@ t.test('what was made of what they wrote is exported with it, in words, and why 
     await dismissMessage(
       trx,
       { conversation_id: one.conversation_id, message_id: one.id },
-      'Said twice',
+      { reason: 'Said twice', as: 'no_reply_needed' },
       actor,
       clock.now,
     )

@@ -137,7 +137,7 @@ t.test('what triage finds stands beside a comment whichever is told first, and f
   await follow()
   const found = { question: false, sentiment: 'complaint', language: 'en', proposed_disposition: null }
   t.match(await told(), [found, found])
-  const [{ message_id }] = (await told()) as [{ message_id: string }]
+  const [{ message_id }] = (await told()) as unknown as [{ message_id: string }]
   const user = await run(trx => trx.selectFrom('users').select('id').executeTakeFirstOrThrow())
   const person = { type: 'user' as const, id: user.id }
   await run(trx => correctTriage(trx, message_id, { sentiment: 'praise' }, person, clock.now))
