@@ -1,4 +1,4 @@
-import { POST_KINDS, PROPOSED_DISPOSITIONS, SENTIMENTS } from '@parley/domain'
+import { DISPOSITIONS, POST_KINDS, PROPOSED_DISPOSITIONS, SENTIMENTS } from '@parley/domain'
 import { z } from 'zod'
 import { id, instantOut, language, pageQuery } from './common.ts'
 
@@ -67,6 +67,7 @@ export const postMessageQuery = pageQuery.extend({
   question: z.enum(['true', 'false']).optional(),
   sentiment: z.enum(SENTIMENTS).optional(),
   proposed_disposition: orNone(z.enum(PROPOSED_DISPOSITIONS)).optional(),
+  disposition: z.enum(DISPOSITIONS).optional(),
 })
 
 export const postMessageView = z
@@ -81,6 +82,7 @@ export const postMessageView = z
     question: z.boolean().nullable().meta({ description: 'Null while triage has not looked at it, or never does.' }),
     sentiment: z.enum(SENTIMENTS).nullable(),
     proposed_disposition: z.enum(PROPOSED_DISPOSITIONS).nullable(),
+    disposition: z.enum(DISPOSITIONS).meta({ description: 'What became of it.' }),
   })
   .meta({ id: 'PostMessage' })
 

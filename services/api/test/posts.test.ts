@@ -158,6 +158,10 @@ t.test('a storm tells what triage found in it, and each of that is a list of pag
   t.same(await list('proposed_disposition=no_reply_needed'), ['@anna'])
   t.equal((await list('proposed_disposition=none')).length, 4)
   t.same(await list('sentiment=complaint&question=true'), [])
+  const [{ message_id, conversation_id }] = (await get(`/v1/posts/${id}/messages?sentiment=praise`)).data
+  await api.call('POST', `/v1/conversations/${conversation_id}/messages/${message_id}/dismiss`, { reason: 'Thanks' })
+  t.same(await list('disposition=no_reply_needed'), ['Thank you, great job 😍'])
+  t.equal((await list('disposition=unhandled')).length, 5)
   const first = await get(`/v1/posts/${id}/messages?sentiment=complaint&limit=1`)
   t.match(first.data, [{ sentiment: 'complaint', language: 'en', question: false, proposed_disposition: null }])
   const second = await get(`/v1/posts/${id}/messages?sentiment=complaint&limit=1&cursor=${first.next_cursor}`)

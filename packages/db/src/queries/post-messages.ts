@@ -1,3 +1,4 @@
+import type { Disposition } from '@parley/domain'
 import { type Insertable, type Selectable, sql } from 'kysely'
 import type { Trx } from '../database.ts'
 import { rowsOf } from '../rows.ts'
@@ -75,7 +76,7 @@ export async function removePostMessagesOf(trx: Trx, contact_ids: string[]): Pro
   await sql`delete from post_messages where contact_id = any(${contact_ids}::uuid[])`.execute(trx)
 }
 
-export type PostMessage = { message_id: string; at: Date; fingerprint: string } & PostTriage &
+export type PostMessage = { message_id: string; at: Date; fingerprint: string; disposition: Disposition } & PostTriage &
   Pick<Message, 'conversation_id' | 'contact_id' | 'body'>
 
 /** Of what triage has looked at; null: of which it could not tell the language, or proposes no disposition. */

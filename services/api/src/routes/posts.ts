@@ -153,7 +153,7 @@ export const postRoutes: Routes = async (app, { ctx, cursors }) => {
     request =>
       db.inWorkspace(request.credential.workspace_id, async trx => {
         const { id } = await getPost(trx, request.credential, request.params.id)
-        const { fingerprint, language, question, sentiment, proposed_disposition } = request.query
+        const { fingerprint, language, question, sentiment, proposed_disposition, disposition } = request.query
         const filter = {
           fingerprint,
           language: orNull(language),
@@ -161,7 +161,7 @@ export const postRoutes: Routes = async (app, { ctx, cursors }) => {
           sentiment,
           proposed_disposition: orNull(proposed_disposition),
         }
-        return page(cursors, request, byTime, next => listPostMessages(trx, id, filter, next))
+        return page(cursors, request, byTime, next => listPostMessages(trx, id, filter, disposition, next))
       }),
   )
 
