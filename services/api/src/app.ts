@@ -2,13 +2,9 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import { atLeast, ROLES } from '@parley/domain'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  serializerCompiler,
-  validatorCompiler,
-} from 'fastify-type-provider-zod'
+import { jsonSchemaTransform, jsonSchemaTransformObject, validatorCompiler } from 'fastify-type-provider-zod'
 import { v4 } from 'uuid'
+import { serializerCompiler } from './answer-writer.ts'
 import type { ApiContext } from './context.ts'
 import { createCursors } from './cursors.ts'
 import { authPlugin } from './plugins/auth.ts'
