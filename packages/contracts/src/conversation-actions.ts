@@ -1,6 +1,6 @@
 import { CONVERSATION_PRIORITIES } from '@parley/domain'
 import { z } from 'zod'
-import { id, instantIn } from './common.ts'
+import { id, instantIn, instantOut, pageQuery } from './common.ts'
 import { tagName } from './conversation-list.ts'
 import { template } from './saved-replies.ts'
 
@@ -87,4 +87,33 @@ export const bulkResult = z
     actions: z.array(actionOutcome),
   })
   .meta({ id: 'BulkResult' })
-export const bulkResults = z.object({ data: z.array(bulkResult) })
+export const bulkResults = z.object({
+  data: z.array(bulkResult),
+  batch_id: id.nullable().meta({ description: 'By which the call is read later; null without an Idempotency-Key.' }),
+})
+
+const count = z.int()
+const batch = z.object({
+  id,
+  idempotency_key: z.string(),
+  user_id: id.nullable().meta({ description: 'Who made the call; null for a key that acts as nobody.' }),
+  state: z.enum(['unfinished', 'done']).meta({
+    description: 'unfinished: somebody is at it, or it died and goes on when the same call is sent again.',
+  }),
+  total: count,
+  done: count,
+  tally: z.object({ changed: count, unchanged: count, partly: count, refused: count }),
+  created_at: instantOut,
+  updated_at: instantOut.meta({ description: 'When the last part of it was done.' }),
+})
+/** How far a bulk call with an Idempotency-Key is. */
+export const conversationBatchView = batch.meta({ id: 'ConversationBatch' })
+export const conversationBatchWithResults = batch
+  .extend({ data: z.array(bulkResult).meta({ description: 'Those that there are so far, in the order asked for.' }) })
+  .meta({ id: 'ConversationBatchWithResults' })
+export const conversationBatchQuery = pageQuery.extend({
+  idempotency_key: z
+    .string()
+    .regex(/^[A-Za-z0-9_:.-]{8,255}$/, 'must be an Idempotency-Key')
+    .optional(),
+})

@@ -29,7 +29,9 @@ export type BulkRequest = {
 }
 export type BulkResult = { id: string; result: TotalOutcome; code?: string; actions: ActionOutcome[] }
 /** The call as it was sent first: sent again with the same key, it goes on where it ended. */
-export type BulkKey = { credential_id: string; key: string; fingerprint: Buffer }
+export type BulkKey = { credential_id: string; user_id: string | null; key: string; fingerprint: Buffer }
+/** `batch_id`: what is kept of the call; null of one without a key. */
+export type BulkAnswer = { batch_id: string | null; data: BulkResult[] }
 
 /**
  * Does the same to many conversations, in parts that commit by themselves, with one result for each of them in the order
@@ -44,16 +46,18 @@ export async function actOnMany(
   acting: Acting,
   caller: Reach,
   now: Date,
-): Promise<BulkResult[]> {
+): Promise<BulkAnswer> {
   const known = new Map<string, BulkResult>()
   // In id order, over all parts: two calls that name the same in other orders cannot block each other.
   const ids = request.ids.toSorted()
+  let batch_id: string | null = null
   for (let first = 0; first < ids.length; first += PART) {
     const part = ids.slice(first, first + PART)
-    const results = await inTransaction(trx => doPart(trx, part, request, key, acting, caller, now))
-    for (const result of results) known.set(result.id, result)
+    const done = await inTransaction(trx => doPart(trx, part, request, key, acting, caller, now))
+    for (const result of done.data) known.set(result.id, result)
+    batch_id = done.batch_id
   }
-  return request.ids.map(id => known.get(id)!)
+  return { batch_id, data: request.ids.map(id => known.get(id)!) }
 }
 
 async function doPart(
@@ -64,11 +68,12 @@ async function doPart(
   acting: Acting,
   caller: Reach,
   now: Date,
-): Promise<BulkResult[]> {
-  const run = key && (await lockRun(trx, key, now))
+): Promise<BulkAnswer> {
+  const run = key && (await lockRun(trx, key, request.ids, now))
+  const batch_id = run?.id ?? null
   const before = (run?.results ?? {}) as Record<string, BulkResult>
   const done = ids.flatMap(id => before[id] ?? [])
-  if (done.length === ids.length) return done
+  if (done.length === ids.length) return { batch_id, data: done }
   const locked = new Map((await lockConversations(trx, ids)).map(conversation => [conversation.id, conversation]))
   const results: BulkResult[] = []
   for (const id of ids) {
@@ -81,8 +86,8 @@ async function doPart(
     const { outcomes } = await applyActions(trx, conversation, request.actions, acting, now)
     results.push({ id, result: totalOutcome(outcomes), actions: outcomes })
   }
-  if (run) await addBulkResults(trx, run.id, Object.fromEntries(results.map(result => [result.id, result])))
-  return results
+  if (run) await addBulkResults(trx, run.id, Object.fromEntries(results.map(result => [result.id, result])), now)
+  return { batch_id, data: results }
 }
 
 /** What is in an inbox that the caller does not see is answered like what is not there. */
@@ -91,9 +96,10 @@ function whyNot(conversation: Conversation | undefined, version: number | undefi
   return version !== undefined && version !== conversation.version ? 'version_mismatch' : undefined
 }
 
-async function lockRun(trx: Trx, { credential_id, key, fingerprint }: BulkKey, now: Date) {
-  await insertBulkRun(trx, { id: newId(now), credential_id, key, fingerprint, created_at: now })
-  const run = (await lockBulkRun(trx, { credential_id, key }))!
+async function lockRun(trx: Trx, { fingerprint, ...given }: BulkKey, conversation_ids: string[], now: Date) {
+  const stamps = { created_at: now, updated_at: now }
+  await insertBulkRun(trx, { id: newId(now), ...given, fingerprint, conversation_ids, ...stamps })
+  const run = (await lockBulkRun(trx, given))!
   if (!run.fingerprint.equals(fingerprint))
     throw new DomainError('idempotency_key_reused', 'This Idempotency-Key was used for another request.')
   return run

@@ -96,12 +96,15 @@ export const COLUMN_TYPES = {
     workspace_id: 'uuid',
   },
   bulk_runs: {
+    conversation_ids: 'uuid[]',
     created_at: 'timestamp with time zone',
     credential_id: 'uuid',
     fingerprint: 'bytea',
     id: 'uuid',
     key: 'text',
     results: 'jsonb',
+    updated_at: 'timestamp with time zone',
+    user_id: 'uuid',
     workspace_id: 'uuid',
   },
   calendar_versions: {

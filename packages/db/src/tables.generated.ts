@@ -126,12 +126,15 @@ export interface Blobs {
 }
 
 export interface BulkRuns {
+  conversation_ids: string[];
   created_at: Timestamp;
   credential_id: string;
   fingerprint: Buffer;
   id: string;
   key: string;
   results: Generated<Json>;
+  updated_at: Timestamp;
+  user_id: string | null;
   workspace_id: Generated<string>;
 }
 

@@ -31,9 +31,11 @@ const call = (route: Route, path: string, body: Json, key = ours.key) => {
     'if-match': '"1"',
   })
 }
-/** An answer without what differs from call to call, and without the id that was asked for. */
-const told = (answer: Answer, ...ids: string[]) =>
-  `${answer.status} ${ids.reduce((text, id) => text.replaceAll(id, '…'), withoutInstance(answer))}`
+/** An answer without what differs from call to call (what is kept of a bulk call), and without the id that was asked for. */
+const told = (answer: Answer, ...ids: string[]) => {
+  const text = withoutInstance(answer).replace(/"batch_id":"[^"]*"/, '')
+  return `${answer.status} ${ids.reduce((rest, id) => rest.replaceAll(id, '…'), text)}`
+}
 const resolve = (schema: Json): Json =>
   schema?.$ref
     ? resolve(
@@ -290,7 +292,7 @@ const OF_INBOXES = [
 ]
 const OF_THE_WORKSPACE = [
   ...['team', 'user', 'API key', 'session', 'invitation', 'calendar', 'policy', 'tag', 'view', 'macro'],
-  ...['attribute', 'contact', 'contact erasure', 'contact export', 'notification'],
+  ...['attribute', 'contact', 'contact erasure', 'contact export', 'notification', 'conversation batch'],
 ]
 
 t.test('what lies in an inbox that somebody does not see is nowhere for them', async t => {

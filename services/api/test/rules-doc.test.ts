@@ -15,12 +15,17 @@ t.test('the requests of the page about rules are answered as it says', async t =
   t.not(api.ours.key, key)
   const values: Record<string, string> = { conversation_id: id }
   const after = {
+    'POST /v1/conversations/bulk': (answer: Json) => {
+      values.batch_id = answer.batch_id
+    },
     'POST /v1/macros': (answer: Json) => {
       values.macro_id = answer.id
     },
   }
-  const [bulk, , tried, ran] = await follow(t, api, page, values, {}, after)
+  const [bulk, listed, read, , tried, ran] = await follow(t, api, page, values, {}, after)
   t.match(bulk.data, [{ id, result: 'changed', actions: [{ result: 'changed' }, { result: 'changed' }] }])
+  t.match(listed.data, [{ id: values.batch_id, idempotency_key: 'monday-cleaning', state: 'done' }])
+  t.match(read, { total: 1, done: 1, tally: { changed: 1 }, data: [{ id }] })
   t.match(tried, { dry_run: true, actions: [{ result: 'changed' }, { result: 'changed' }] })
   t.same(ran.actions, tried.actions)
 })

@@ -59,6 +59,83 @@ t.test(
   },
 )
 
+t.test('how far a bulk call is can be read while it goes on, also by whom its answer never reached', async t => {
+  const ids = (await conversations(60)).map(({ id }) => id)
+  const nowhere = '00000000-0000-7000-8000-000000000000'
+  const body = { ids: [nowhere, ...ids], actions: [{ type: 'add_note', body: 'Seen.' }] }
+  const headers = withKey()
+  const batch = async () => {
+    const { data } = (await api.call('GET', `/v1/conversation_batches?idempotency_key=${headers['idempotency-key']}`))
+      .body
+    t.ok(data.length <= 1)
+    return data[0] && (await api.call('GET', `/v1/conversation_batches/${data[0].id}`)).body
+  }
+  t.equal(await batch(), undefined)
+  const { inWorkspace } = api.db
+  let [parts, between] = [0, undefined as Json]
+  api.db.inWorkspace = (async (workspace_id: string, work: never) => {
+    parts += 1
+    if (parts === 3) {
+      api.db.inWorkspace = inWorkspace
+      between = await batch()
+      throw Object.assign(new Error('killed'), { code: 'ECONNRESET' })
+    }
+    return inWorkspace.call(api.db, workspace_id, work)
+  }) as typeof inWorkspace
+  t.equal((await bulk(body, headers)).status, 503)
+  t.match(between, {
+    ...{ state: 'unfinished', total: 61, done: 25, idempotency_key: headers['idempotency-key'] },
+    tally: { changed: 24, unchanged: 0, partly: 0, refused: 1 },
+  })
+  const later = new Date(api.clock.now.getTime() + 60_000)
+  api.clock.now = later
+  const answer = (await bulk(body, headers)).body
+  const done = await batch()
+  t.match(done, { id: answer.batch_id, state: 'done', done: 61, tally: { changed: 60, refused: 1 } })
+  t.same(done.data, answer.data, 'in the order asked for')
+  t.same(
+    between.data,
+    answer.data.filter(({ id }: Json) => between.data.some((known: Json) => known.id === id)),
+  )
+  t.equal(done.updated_at, later.toISOString())
+  t.equal((await bulk({ ...body, ids: [nowhere] })).body.batch_id, null, 'without a key nothing is kept')
+})
+
+t.test('a bulk call is read by who made it, and by leads as far as they see its conversations', async t => {
+  const open = await addConversation(api, api.ours, channel)
+  const door = (await api.call('POST', '/v1/inboxes', { name: 'Behind a door' })).body.id
+  const hidden = await addConversation(
+    api,
+    { ...api.ours, inbox_id: door },
+    await addChannel(api, { ...api.ours, inbox_id: door }),
+  )
+  const as = (key: string) => ({ authorization: `Bearer ${key}` })
+  const [maker, agent, lead] = await Promise.all(
+    (['agent', 'agent', 'lead'] as const).map(role => addKey(api.db, api.ours.workspace_id, role)),
+  )
+  await api.call('PUT', `/v1/inboxes/${door}/members/${maker!.user_id}`)
+  const ids = [hidden.id, open.id]
+  const made = await bulk({ ids, actions: [high] }, { ...withKey(), ...as(maker!.key) })
+  t.equal(made.status, 200, made.text)
+  const read = (key: string) => api.call('GET', `/v1/conversation_batches/${made.body.batch_id}`, undefined, as(key))
+  const listed = async (key: string) =>
+    (await api.call('GET', '/v1/conversation_batches?limit=100', undefined, as(key))).body.data.some(
+      ({ id }: Json) => id === made.body.batch_id,
+    )
+  const shown = async (key: string) => (await read(key)).body.data.map(({ id }: Json) => id)
+  t.same([await shown(maker!.key), await listed(maker!.key)], [ids, true])
+  t.same([await shown(lead!.key), await listed(lead!.key)], [[open.id], true])
+  t.same(await shown(api.ours.key), ids)
+  isProblem(t, await read(agent!.key), 404, 'not-found', 'another agent')
+  isProblem(t, await read(api.theirs.key), 404, 'not-found', 'another workspace')
+  t.same([await listed(agent!.key), await listed(api.theirs.key)], [false, false])
+  const session = { name: 'Second', role: 'agent', user_id: maker!.user_id }
+  const second = (await api.call('POST', '/v1/api_keys', session)).body.key
+  t.same(await shown(second), ids, 'with another key of theirs')
+  t.equal((await api.call('DELETE', `/v1/inboxes/${door}/members/${maker!.user_id}`)).status, 200)
+  t.same(await shown(maker!.key), ids, 'what they were answered they may read again')
+})
+
 t.test('a bulk call that ended half way goes on where it ended', async t => {
   const ids = (await conversations(60)).map(({ id }) => id)
   const body = { ids, actions: [{ type: 'add_note', body: 'Seen.' }] }

@@ -72,6 +72,7 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
       scope: 'workspace',
       actions: [{ type: 'set_status', status: 'resolved' }],
     }),
+    'conversation batch': await addBatch(api, conversation.id, headers),
     rule: await make('/v1/rules', {
       inbox_ids: [tenant.inbox_id],
       triggers: ['sla.breached'],
@@ -80,6 +81,13 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
     invitation: await make('/v1/invitations', { email: `ana${Math.random()}@example.com`, role: 'agent' }),
     policy: await make('/v1/sla/policies', { calendar_id: calendar, first_response_seconds: 60 }),
   }
+}
+
+/** A bulk call that is kept, of one conversation. */
+async function addBatch(api: TestApi, id: string, headers: Record<string, string>): Promise<string> {
+  const body = { ids: [id], actions: [{ type: 'set_priority', priority: 'normal' }] }
+  const key = `thing-${Math.random()}`
+  return (await api.call('POST', '/v1/conversations/bulk', body, { ...headers, 'idempotency-key': key })).body.batch_id
 }
 
 /** What the first id of a path names, by the collection before it. */
@@ -100,6 +108,7 @@ const COLLECTIONS: Record<string, string> = {
   views: 'view',
   macros: 'macro',
   rules: 'rule',
+  conversation_batches: 'conversation batch',
   contacts: 'contact',
   contact_erasures: 'contact erasure',
   contact_exports: 'contact export',

@@ -137,10 +137,10 @@ t.test('what triage finds stands beside a comment whichever is told first, and f
   await follow()
   const found = { question: false, sentiment: 'complaint', language: 'en', proposed_disposition: null }
   t.match(await told(), [found, found])
-  const [{ message_id }] = (await told()) as unknown as [{ message_id: string }]
+  const [first] = await told()
   const user = await run(trx => trx.selectFrom('users').select('id').executeTakeFirstOrThrow())
   const person = { type: 'user' as const, id: user.id }
-  await run(trx => correctTriage(trx, message_id, { sentiment: 'praise' }, person, clock.now))
+  await run(trx => correctTriage(trx, first!.message_id, { sentiment: 'praise' }, person, clock.now))
   await follow()
   t.match(await told(), [{ ...found, sentiment: 'praise', proposed_disposition: 'acknowledged' }, found])
   t.equal((await post()).message_count, 2, 'each counts once')
