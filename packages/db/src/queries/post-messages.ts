@@ -90,13 +90,14 @@ export type PostMessageFilter = {
 }
 
 const SHOWN = sql`p.message_id, p.at, p.fingerprint, p.language, p.question, p.sentiment, p.proposed_disposition,
-  m.conversation_id, m.contact_id, m.body`
+  m.conversation_id, m.contact_id, m.body, m.disposition`
 
 /** What customers said on a post, newest first. */
 export async function listPostMessages(
   trx: Trx,
   post_id: string,
   filter: PostMessageFilter,
+  disposition: Disposition | undefined,
   page: { limit: number; after?: Pick<PostMessage, 'at' | 'message_id'> | undefined },
 ): Promise<PostMessage[]> {
   const wanted = Object.entries(filter).flatMap(([column, value]) => {
@@ -105,9 +106,12 @@ export async function listPostMessages(
     return [sql`and ${sql.ref(column)} ${is}`]
   })
   const after = page.after ? sql`and (at, message_id) < (${page.after.at}, ${page.after.message_id}::uuid)` : sql``
+  const became = disposition
+    ? sql`and exists (select from messages d where d.id = post_messages.message_id and d.disposition = ${disposition})`
+    : sql``
   const { rows } = await sql<PostMessage>`
     select ${SHOWN}
-    from (select * from post_messages where post_id = ${post_id} ${sql.join(wanted, sql` `)} ${after}
+    from (select * from post_messages where post_id = ${post_id} ${sql.join(wanted, sql` `)} ${became} ${after}
       order by at desc, message_id desc limit ${page.limit}) p,
       lateral (select * from messages where id = p.message_id limit 1) m
     order by p.at desc, p.message_id desc`.execute(trx)
