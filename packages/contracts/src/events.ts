@@ -9,6 +9,8 @@ export const EVENT_TYPES = [
   'message.triaged',
   'message.dismissed',
   'message.undismissed',
+  'message_batch.created',
+  'message_batch.finished',
   'attachment.stored',
   'attachment.refused',
   'attachment.failed',

@@ -15,7 +15,8 @@ export const actionParams = z.strictObject({ id, message_id: id })
 export const oneActionParams = actionParams.extend({ action_id: id })
 
 /** Why a customer's message needs no answer. */
-export const dismissBody = z.strictObject({ reason: safeText(200) })
+export const dismissalReason = safeText(200)
+export const dismissBody = z.strictObject({ reason: dismissalReason })
 
 export const actionView = z
   .object({
@@ -28,6 +29,7 @@ export const actionView = z
     state_reason: z.string().nullable(),
     actor_type: z.string(),
     actor_id: id,
+    batch_id: id.nullable().meta({ description: 'The batch that asked for it.' }),
     hold_until: instantOut.nullable(),
     created_at: instantOut,
     done_at: instantOut.nullable(),

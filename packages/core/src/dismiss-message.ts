@@ -10,11 +10,13 @@ import {
   lockConversation,
   lockMessage,
   type Message,
+  type NewEvent,
   type Trx,
   updateConversation,
   updateMessage,
 } from '@parley/db'
 import { type Actor, DomainError, NotFound } from '@parley/domain'
+import { inBatch } from './batches/in-batch.ts'
 import { openWaits } from './open-waits.ts'
 import { releaseWait } from './release-wait.ts'
 import { loadInboxTargets } from './sla-promise.ts'
@@ -23,9 +25,17 @@ type Ids = { conversation_id: string; message_id: string }
 
 /**
  * Says that a customer's message needs no answer, and why. Twice is the same as once: the first reason stays.
+ * @param batch_id the batch that asks for it
  * @throws NotFound, or DomainError `conflict` when nobody has to answer the message
  */
-export async function dismissMessage(trx: Trx, ids: Ids, reason: string, actor: Actor, now: Date): Promise<Message> {
+export async function dismissMessage(
+  trx: Trx,
+  ids: Ids,
+  reason: string,
+  actor: Actor,
+  now: Date,
+  batch_id?: string,
+): Promise<Message> {
   const { message, channel } = await lockBoth(trx, ids)
   if (message.dismissed_at) return message
   const { id, conversation_id, contact_id } = message
@@ -44,7 +54,8 @@ export async function dismissMessage(trx: Trx, ids: Ids, reason: string, actor: 
   const dismissed = await updateMessage(trx, id, { dismissed_at: now, dismissed_reason: reason, ...by })
   const data = { message_id: id, contact_id, reason }
   const events = await releaseWait(trx, channel, dismissed, 'dismissed', now, actor)
-  await appendEvents(trx, [{ type: 'message.dismissed', at: now, actor, conversation_id, data }, ...events])
+  const dismissal: NewEvent = { type: 'message.dismissed', at: now, actor, conversation_id, data }
+  await appendEvents(trx, inBatch([dismissal, ...events], batch_id))
   return dismissed
 }
 
@@ -53,7 +64,13 @@ export async function dismissMessage(trx: Trx, ids: Ids, reason: string, actor: 
  * wrote it. Twice is the same as once.
  * @throws NotFound, or DomainError `conflict` when the customer has been answered since, or has deleted the message
  */
-export async function undismissMessage(trx: Trx, ids: Ids, actor: Actor, now: Date): Promise<Message> {
+export async function undismissMessage(
+  trx: Trx,
+  ids: Ids,
+  actor: Actor,
+  now: Date,
+  batch_id?: string,
+): Promise<Message> {
   const { conversation, message, channel } = await lockBoth(trx, ids)
   const { id, conversation_id, dismissed_at, dismissed_reason } = message
   if (!dismissed_at) return message
@@ -70,7 +87,8 @@ export async function undismissMessage(trx: Trx, ids: Ids, actor: Actor, now: Da
   await updateConversation(trx, conversation_id, { ...(await findWaiting(trx, conversation_id)), updated_at: now })
   const data = { message_id: id, contact_id }
   const previous = { dismissed_at, reason: dismissed_reason }
-  await appendEvents(trx, [{ type: 'message.undismissed', at: now, actor, conversation_id, data, previous }, ...events])
+  const undone: NewEvent = { type: 'message.undismissed', at: now, actor, conversation_id, data, previous }
+  await appendEvents(trx, inBatch([undone, ...events], batch_id))
   return restored
 }
 

@@ -1,0 +1,105 @@
+import type { BatchAction } from '@parley/domain'
+import { type RawBuilder, sql } from 'kysely'
+import type { Trx } from '../database.ts'
+import type { Message } from './messages.ts'
+import type { Reach } from './visibility.ts'
+
+/** What a batch is of. `seen_until`: only what had come in here by then. */
+export type BatchTarget =
+  | { message_ids: string[] }
+  | ({ seen_until: Date | null } & (
+      | { conversation_id: string }
+      | { post_id: string; fingerprint?: string | undefined }
+    ))
+
+export type Frozen = { total: number; refused: number; more: boolean; inbox_ids: string[] }
+
+/**
+ * Writes down which messages a batch is of, as they are now: those that were named, or those of customers in a conversation
+ * or on a post to which the action can be done, up to `most`, the oldest first. One that is named and not there, or not
+ * seen by the caller, is refused at once. One statement, however many they are.
+ */
+export async function freezeTarget(
+  trx: Trx,
+  batch: { id: string; action: BatchAction },
+  target: BatchTarget,
+  { inbox_ids }: Reach,
+  most: number,
+  now: Date,
+): Promise<Frozen> {
+  const seen = inbox_ids ? sql`and inbox_id = any(${inbox_ids}::uuid[])` : sql``
+  const chosen =
+    'message_ids' in target
+      ? sql`
+        select wanted.id, place.inbox_id from unnest(${target.message_ids}::uuid[]) as wanted (id)
+          left join lateral (select c.inbox_id
+            from (select conversation_id from messages where id = wanted.id limit 1) m,
+              lateral (select inbox_id from conversations where id = m.conversation_id ${seen} limit 1) c) place on true`
+      : sql`
+        select m.id, c.inbox_id from ${placed(target, seen)}
+        where m.direction = 'inbound' and ${CAN_BE_DONE_TO[batch.action]}
+          and (${target.seen_until}::timestamptz is null or m.processed_at <= ${target.seen_until}::timestamptz)`
+  const { rows } = await sql<Frozen>`
+    with chosen as materialized (select * from (${chosen}) chosen order by id limit ${most + 1}::int),
+    kept as materialized (select * from chosen order by id limit ${most}::int),
+    frozen as (
+      insert into message_batch_items (workspace_id, batch_id, message_id, result, code, detail, at)
+      select (select current_workspace()), ${batch.id}, id, case when inbox_id is null then 'refused' else 'pending' end,
+        case when inbox_id is null then 'not_found' end,
+        case when inbox_id is null then 'There is no such message.' end,
+        case when inbox_id is null then ${now}::timestamptz end
+      from kept)
+    select (select count(*)::int from kept) as total, (select count(*)::int from kept where inbox_id is null) as refused,
+      (select count(*) from chosen) > ${most}::int as more,
+      array(select distinct inbox_id from kept where inbox_id is not null order by inbox_id)::text[] as inbox_ids`.execute(
+    trx,
+  )
+  return rows[0]!
+}
+
+/** `m`: the messages there, `c`: their conversations. */
+function placed(target: Exclude<BatchTarget, { message_ids: string[] }>, seen: RawBuilder<unknown>) {
+  if ('conversation_id' in target) {
+    return sql`(select id, inbox_id from conversations where id = ${target.conversation_id} ${seen}) c,
+      lateral (select * from messages where conversation_id = c.id) m`
+  }
+  const alike = target.fingerprint === undefined ? sql`` : sql`and fingerprint = ${target.fingerprint}`
+  return sql`(select message_id from post_messages where post_id = ${target.post_id} ${alike}) p,
+    lateral (select * from messages where id = p.message_id limit 1) m,
+    lateral (select inbox_id from conversations where id = m.conversation_id ${seen} limit 1) c`
+}
+
+/** That nobody has answered `m` whose answer ends a wait: what findOldestUnanswered asks of one customer. */
+const UNANSWERED = sql`not exists (
+  select from waits w, lateral (select * from messages where id = w.closed_by_message_id limit 1) answer
+  where w.conversation_id = m.conversation_id and w.contact_id = m.contact_id
+    and case answer.author_type when 'native' then answer.occurred_at >= m.occurred_at
+      else answer.received_at >= m.processed_at end)`
+const ON_NETWORK = sql`m.external_id is not null and m.state = 'received' and m.deleted_at is null`
+
+/** To which messages of customers an action can be done at all. What else speaks against it, each one's turn tells. */
+const CAN_BE_DONE_TO: Record<BatchAction, RawBuilder<unknown>> = {
+  dismiss: sql`m.dismissed_at is null and m.deleted_at is null and not m.automatic and not m.from_history
+    and m.contact_id is not null and ${UNANSWERED}`,
+  undismiss: sql`m.dismissed_at is not null and m.deleted_at is null`,
+  hide: sql`${ON_NETWORK} and m.hidden_at is null`,
+  unhide: sql`${ON_NETWORK} and m.hidden_at is not null`,
+  like: sql`${ON_NETWORK} and m.liked_at is null`,
+  unlike: sql`${ON_NETWORK} and m.liked_at is not null`,
+  // Only what we wrote ourselves can we delete, and a selection is of what customers wrote.
+  delete: sql`false`,
+}
+
+/** The message of that conversation, or on that post, up to which somebody has seen what came in. */
+export async function findSeenMessage(
+  trx: Trx,
+  id: string,
+  target: { conversation_id?: string | undefined; post_id?: string | undefined },
+): Promise<Pick<Message, 'processed_at'> | undefined> {
+  const { rows } = await sql<Pick<Message, 'processed_at'>>`
+    select m.processed_at from messages m join conversations c on c.workspace_id = m.workspace_id and c.id = m.conversation_id
+    where m.id = ${id} and ${
+      target.conversation_id ? sql`c.id = ${target.conversation_id}` : sql`c.post_id = ${target.post_id}`
+    }`.execute(trx)
+  return rows[0]
+}
