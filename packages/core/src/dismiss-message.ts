@@ -79,7 +79,7 @@ export async function undismissMessage(
   if (await hasAnswerSince(trx, message, await listSamePerson(trx, contact_id)))
     throw new DomainError('conflict', 'The customer has been answered since.')
   const none = { dismissed_at: null, dismissed_reason: null, dismissed_by_type: null, dismissed_by_id: null }
-  const restored = await updateMessage(trx, id, none)
+  const restored = await updateMessage(trx, id, { ...none, undismissed_at: now })
   const targets = await loadInboxTargets(trx, channel.inbox_id)
   // In spam nobody waits, until it is none any more.
   const asked = conversation.status === 'spam' ? [] : [{ ...restored, contact_id }]

@@ -620,6 +620,7 @@ export const COLUMN_TYPES = {
     state_reason: 'text',
     thread_conversation_id: 'uuid',
     thread_position: 'text',
+    undismissed_at: 'timestamp with time zone',
     version_at: 'timestamp with time zone',
     visibility: 'text',
     workspace_id: 'uuid',

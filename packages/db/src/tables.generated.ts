@@ -649,6 +649,7 @@ export interface Messages {
   state_reason: string | null;
   thread_conversation_id: string | null;
   thread_position: Generated<string>;
+  undismissed_at: Timestamp | null;
   version_at: Timestamp;
   visibility: import('@parley/domain').Visibility;
   workspace_id: Generated<string>;

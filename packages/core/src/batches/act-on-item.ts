@@ -105,8 +105,9 @@ async function takeBack(turn: Turn, undone: UndoneItem): Promise<Did> {
   const { trx, batch, message, now } = turn
   const did = oppositeOf(batch.action)!
   if (!isNetworkAction(did)) {
-    const left = did === 'dismiss' ? undone.at : null
-    return message.dismissed_at?.getTime() === left?.getTime() ? judge(turn) : CHANGED_SINCE
+    const { dismissed_at, undismissed_at } = message
+    const judged_at = did === 'dismiss' ? dismissed_at : dismissed_at ? null : undismissed_at
+    return judged_at?.getTime() === undone.at!.getTime() ? judge(turn) : CHANGED_SINCE
   }
   // Locked before the message: so does the worker that begins with it.
   const action = (await lockMessageAction(trx, undone.action_id!))!

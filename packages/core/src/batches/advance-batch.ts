@@ -19,7 +19,7 @@ import { type ItemOutcome, recordResults } from './record-results.ts'
  */
 const MAX_UNDER_WAY = 500
 
-/** An action that a worker can be told of once its transaction has committed. */
+/** An action that a worker can be told of after the commit. One that was taken back is not due, and does no harm there. */
 export type QueuedAction = { message_id: string; action_id: string }
 
 /**

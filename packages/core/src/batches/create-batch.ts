@@ -1,10 +1,13 @@
 import {
-  type BatchTarget,
+  allowLongStatements,
+  type BatchSelection,
   type Credential,
+  findChannel,
   findConversation,
   findPost,
   findSeenMessage,
-  freezeTarget,
+  freezeNamed,
+  freezeSelection,
   insertBatch,
   type KeptSelection,
   type MessageBatch,
@@ -15,7 +18,7 @@ import {
 import { type BatchAction, ConversationMerged, DomainError, type Member } from '@parley/domain'
 import { beginBatch } from './begin-batch.ts'
 
-/** What one batch takes of a selection: its rows are written in about two seconds. */
+/** What one batch takes of a selection. Its rows are written while somebody waits, in one statement. */
 const MAX_SELECTED = 100_000
 
 export type BatchOrder = {
@@ -47,13 +50,13 @@ export async function createBatch(
   now: Date,
 ): Promise<MessageBatch> {
   const { action, reason, message_ids } = order
-  const target = message_ids ? { message_ids } : await selectionOf(trx, order, caller)
+  const selection = message_ids ? undefined : await selectionOf(trx, order, caller)
   const id = newId(now)
   await insertBatch(trx, {
     id,
     action,
     reason: reason ?? null,
-    selection: message_ids ? null : keptOf(order),
+    selection: selection ? keptOf(order) : null,
     state: 'running',
     total: 0,
     inbox_ids: [],
@@ -61,21 +64,27 @@ export async function createBatch(
     created_by_id: author.id,
     created_at: now,
   })
-  return beginBatch(trx, id, await freezeTarget(trx, { id, action }, target, caller, MAX_SELECTED, now), now)
+  if (selection) await allowLongStatements(trx)
+  const frozen = selection
+    ? await freezeSelection(trx, { id, action }, selection, MAX_SELECTED)
+    : await freezeNamed(trx, id, message_ids ?? [], caller, now)
+  return beginBatch(trx, id, frozen, now)
 }
 
-async function selectionOf(trx: Trx, order: BatchOrder, caller: Caller): Promise<BatchTarget> {
+async function selectionOf(trx: Trx, order: BatchOrder, caller: Caller): Promise<BatchSelection> {
   const { conversation_id, post_id, fingerprint } = order
   if (conversation_id) {
     const conversation = await findConversation(trx, conversation_id)
     if (!conversation || !(await sees(trx, caller, 'conversation', conversation_id)))
       throw unknown('conversation_id', 'conversation')
     if (conversation.merged_into_id) throw new ConversationMerged(conversation.merged_into_id)
-    return { conversation_id, seen_until: await seenUntil(trx, order) }
+    return { conversation_id, inbox_id: conversation.inbox_id, seen_until: await seenUntil(trx, order) }
   }
   const post = await findPost(trx, post_id!)
   if (!post || !(await sees(trx, caller, 'post', post.id))) throw unknown('post_id', 'post')
-  return { post_id: post.id, fingerprint, seen_until: await seenUntil(trx, order) }
+  // Everything on a post came by its channel, and lies in the inbox of that.
+  const { inbox_id } = (await findChannel(trx, post.channel_id))!
+  return { post_id: post.id, fingerprint, inbox_id, seen_until: await seenUntil(trx, order) }
 }
 
 /** When the last message that was seen had come in here: by then everything else could be seen that had, too. */

@@ -1,4 +1,5 @@
 import {
+  allowLongStatements,
   findBatch,
   freezeUndo,
   insertBatch,
@@ -26,6 +27,7 @@ export async function undoBatch(trx: Trx, id: string, caller: Reach, author: Mem
   if (!action) throw new DomainError('conflict', 'What is deleted on a network does not come back.')
   const { undone_by, inbox_ids } = batch
   if (undone_by) throw new DomainError('conflict', 'This batch is taken back already.', { undone_by })
+  await allowLongStatements(trx)
   const stopped = batch.state === 'running' ? await stop(trx, batch, author, now) : batch
   const undo = newId(now)
   await insertBatch(trx, {
@@ -46,9 +48,8 @@ export async function undoBatch(trx: Trx, id: string, caller: Reach, author: Mem
   return beginBatch(trx, undo, { total: stopped.done, refused: 0, more: false, inbox_ids }, now)
 }
 
-function stop(trx: Trx, batch: MessageBatch, author: Member, now: Date): Promise<MessageBatch> {
+async function stop(trx: Trx, batch: MessageBatch, author: Member, now: Date): Promise<MessageBatch> {
   const why = { code: 'undone', detail: 'The batch was taken back before this was its turn.' }
-  return refuseRest(trx, batch.id, why, now).then(refused =>
-    addResults(trx, batch, { ...NO_RESULTS, refused }, null, now, author),
-  )
+  const refused = await refuseRest(trx, batch.id, why, now)
+  return addResults(trx, batch, { ...NO_RESULTS, refused }, null, now, author)
 }

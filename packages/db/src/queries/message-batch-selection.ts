@@ -1,72 +1,79 @@
 import type { BatchAction } from '@parley/domain'
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
+import type { MessageBatch } from './message-batches.ts'
 import type { Message } from './messages.ts'
 import type { Reach } from './visibility.ts'
 
-/** What a batch is of. `seen_until`: only what had come in here by then. */
-export type BatchTarget =
-  | { message_ids: string[] }
-  | ({ seen_until: Date | null } & (
-      | { conversation_id: string }
-      | { post_id: string; fingerprint?: string | undefined }
-    ))
+export type Frozen = Pick<MessageBatch, 'total' | 'refused' | 'more' | 'inbox_ids'>
 
-export type Frozen = { total: number; refused: number; more: boolean; inbox_ids: string[] }
-
-/**
- * Writes down which messages a batch is of, as they are now: those that were named, or those of customers in a conversation
- * or on a post to which the action can be done, up to `most`, the oldest first. One that is named and not there, or not
- * seen by the caller, is refused at once. One statement, however many they are.
- */
-export async function freezeTarget(
+/** Writes down the messages that were named. One that is not there, or not seen by the caller, is refused at once. */
+export async function freezeNamed(
   trx: Trx,
-  batch: { id: string; action: BatchAction },
-  target: BatchTarget,
+  batch_id: string,
+  message_ids: string[],
   { inbox_ids }: Reach,
-  most: number,
   now: Date,
 ): Promise<Frozen> {
   const seen = inbox_ids ? sql`and inbox_id = any(${inbox_ids}::uuid[])` : sql``
-  const chosen =
-    'message_ids' in target
-      ? sql`
-        select wanted.id, place.inbox_id from unnest(${target.message_ids}::uuid[]) as wanted (id)
-          left join lateral (select c.inbox_id
-            from (select conversation_id from messages where id = wanted.id limit 1) m,
-              lateral (select inbox_id from conversations where id = m.conversation_id ${seen} limit 1) c) place on true`
-      : sql`
-        select m.id, c.inbox_id from ${placed(target, seen)}
-        where m.direction = 'inbound' and ${CAN_BE_DONE_TO[batch.action]}
-          and (${target.seen_until}::timestamptz is null or m.processed_at <= ${target.seen_until}::timestamptz)`
   const { rows } = await sql<Frozen>`
-    with chosen as materialized (select * from (${chosen}) chosen order by id limit ${most + 1}::int),
-    kept as materialized (select * from chosen order by id limit ${most}::int),
+    with named as materialized (
+      select wanted.id, place.inbox_id, place.inbox_id is null as missing
+      from unnest(${message_ids}::uuid[]) as wanted (id)
+        left join lateral (select c.inbox_id
+          from (select conversation_id from messages where id = wanted.id limit 1) m,
+            lateral (select inbox_id from conversations where id = m.conversation_id ${seen} limit 1) c) place on true),
     frozen as (
       insert into message_batch_items (workspace_id, batch_id, message_id, result, code, detail, at)
-      select (select current_workspace()), ${batch.id}, id, case when inbox_id is null then 'refused' else 'pending' end,
-        case when inbox_id is null then 'not_found' end,
-        case when inbox_id is null then 'There is no such message.' end,
-        case when inbox_id is null then ${now}::timestamptz end
-      from kept)
-    select (select count(*)::int from kept) as total, (select count(*)::int from kept where inbox_id is null) as refused,
-      (select count(*) from chosen) > ${most}::int as more,
-      array(select distinct inbox_id from kept where inbox_id is not null order by inbox_id)::text[] as inbox_ids`.execute(
-    trx,
-  )
+      select (select current_workspace()), ${batch_id}, id, case when missing then 'refused' else 'pending' end,
+        case when missing then 'not_found' end, case when missing then 'There is no such message.' end,
+        case when missing then ${now}::timestamptz end
+      from named)
+    select count(*)::int as total, count(*) filter (where missing)::int as refused, false as more,
+      array(select distinct inbox_id from named where not missing order by inbox_id)::text[] as inbox_ids
+    from named`.execute(trx)
   return rows[0]!
 }
 
-/** `m`: the messages there, `c`: their conversations. */
-function placed(target: Exclude<BatchTarget, { message_ids: string[] }>, seen: RawBuilder<unknown>) {
-  if ('conversation_id' in target) {
-    return sql`(select id, inbox_id from conversations where id = ${target.conversation_id} ${seen}) c,
-      lateral (select * from messages where conversation_id = c.id) m`
-  }
-  const alike = target.fingerprint === undefined ? sql`` : sql`and fingerprint = ${target.fingerprint}`
-  return sql`(select message_id from post_messages where post_id = ${target.post_id} ${alike}) p,
-    lateral (select * from messages where id = p.message_id limit 1) m,
-    lateral (select inbox_id from conversations where id = m.conversation_id ${seen} limit 1) c`
+/** What customers wrote in a conversation, or on a post. `seen_until`: only what had come in here by then. */
+export type BatchSelection = { inbox_id: string; seen_until: Date | null } & (
+  | { conversation_id: string }
+  | { post_id: string; fingerprint: string | undefined }
+)
+
+/**
+ * Writes down the messages of a selection, as they are now, to which the action can be done: up to `most`, the oldest first.
+ * One statement, however many they are.
+ */
+export async function freezeSelection(
+  trx: Trx,
+  batch: { id: string; action: BatchAction },
+  selection: BatchSelection,
+  most: number,
+): Promise<Frozen> {
+  const { inbox_id, seen_until } = selection
+  const { rows } = await sql<Omit<Frozen, 'inbox_ids'>>`
+    with chosen as materialized (
+      select m.id from ${placed(selection)} where m.direction = 'inbound' and ${CAN_BE_DONE_TO[batch.action]}
+        and (${seen_until}::timestamptz is null or m.processed_at <= ${seen_until}::timestamptz)
+      order by m.id limit ${most + 1}::int),
+    frozen as (
+      insert into message_batch_items (workspace_id, batch_id, message_id, result)
+      select (select current_workspace()), ${batch.id}, id, 'pending' from chosen order by id limit ${most}::int
+      returning 1)
+    select (select count(*)::int from frozen) as total, 0 as refused, (select count(*) from chosen) > ${most}::int as more`.execute(
+    trx,
+  )
+  return { ...rows[0]!, inbox_ids: [inbox_id] }
+}
+
+/** `m`: the messages there. */
+function placed(selection: BatchSelection) {
+  if ('conversation_id' in selection)
+    return sql`(select * from messages where conversation_id = ${selection.conversation_id}) m`
+  const alike = selection.fingerprint === undefined ? sql`` : sql`and fingerprint = ${selection.fingerprint}`
+  return sql`(select message_id from post_messages where post_id = ${selection.post_id} ${alike}) p,
+    lateral (select * from messages where id = p.message_id limit 1) m`
 }
 
 /** That nobody has answered `m` whose answer ends a wait: what findOldestUnanswered asks of one customer. */

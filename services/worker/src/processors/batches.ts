@@ -6,7 +6,7 @@ import type { WorkerContext } from '../context.ts'
 import { isDatabaseAway } from '../feed/blame.ts'
 
 /** So many messages, with the conversations in which they stand, are locked at a time: others wait for no more than that. */
-const PART = 50
+const PART = 25
 /** A batch's turn. Others get theirs before it goes on: a storm delays nobody's handful. */
 const TURN_MS = 500
 
