@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-export const QUEUE_NAMES = ['ingest', 'poll', 'send', 'attachments', 'sla', 'feed', 'housekeeping'] as const
+export const QUEUE_NAMES = ['ingest', 'poll', 'send', 'attachments', 'batches', 'sla', 'feed', 'housekeeping'] as const
 
 // A driver that cannot read its URL says so with the whole URL in its words, password and all.
 const readable = (text: string) => URL.canParse(text)

@@ -11,6 +11,8 @@ export const EVENT_TYPES = [
   'message.undismissed',
   'message.disposition_changed',
   'workspace.updated',
+  'message_batch.created',
+  'message_batch.finished',
   'attachment.stored',
   'attachment.refused',
   'attachment.failed',

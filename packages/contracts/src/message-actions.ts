@@ -14,9 +14,12 @@ export const actionBody = z.discriminatedUnion('verb', [
 export const actionParams = z.strictObject({ id, message_id: id })
 export const oneActionParams = actionParams.extend({ action_id: id })
 
+/** Why a customer's message needs no answer. */
+export const dismissalReason = safeText(200)
+
 /** Why a customer's message needs no answer, and whether it is spam. */
 export const dismissBody = z.strictObject({
-  reason: safeText(200),
+  reason: dismissalReason,
   as: z.enum(DISMISSALS).default('no_reply_needed'),
 })
 
@@ -40,6 +43,7 @@ export const actionView = z
     state_reason: z.string().nullable(),
     actor_type: z.string(),
     actor_id: id,
+    batch_id: id.nullable().meta({ description: 'The batch that asked for it.' }),
     hold_until: instantOut.nullable(),
     created_at: instantOut,
     done_at: instantOut.nullable(),

@@ -53,7 +53,7 @@ export const postQuery = pageQuery.extend({
   include: z.literal('counts').optional(),
 })
 
-const fingerprint = z
+export const fingerprint = z
   .string()
   .regex(/^[0-9a-f]{16}$/, 'must be the fingerprint of a group')
   .meta({ description: 'The same for messages that differ only in case, spaces, punctuation and emoji.' })

@@ -1,8 +1,17 @@
-import { appendEvents, lockMessageAction, type MessageAction, type Trx, updateMessageAction } from '@parley/db'
+import {
+  appendEvents,
+  lockMessageAction,
+  type MessageAction,
+  type NewEvent,
+  type Trx,
+  updateMessageAction,
+} from '@parley/db'
 import { type Actor, DomainError, NotFound } from '@parley/domain'
+import { inBatch } from './batches/in-batch.ts'
 
 /**
  * Takes back what was to be done to a message and has not been begun. Twice is the same as once.
+ * @param batch_id the batch that asks for it
  * @throws NotFound, or DomainError `conflict` once a worker has begun with it
  */
 export async function cancelAction(
@@ -10,6 +19,7 @@ export async function cancelAction(
   ids: { message_id: string; action_id: string },
   actor: Actor,
   now: Date,
+  batch_id?: string,
 ): Promise<MessageAction> {
   const action = await lockMessageAction(trx, ids.action_id)
   if (action?.message_id !== ids.message_id) throw new NotFound('action')
@@ -18,6 +28,7 @@ export async function cancelAction(
     throw new DomainError('conflict', `Only what is still queued can be taken back. This is ${action.state}.`)
   const { conversation_id, message_id, verb } = action
   const data = { action_id: action.id, message_id, verb }
-  await appendEvents(trx, [{ type: 'action.cancelled', at: now, actor, conversation_id, data }])
+  const cancelled: NewEvent = { type: 'action.cancelled', at: now, actor, conversation_id, data }
+  await appendEvents(trx, inBatch([cancelled], batch_id))
   return updateMessageAction(trx, action.id, { state: 'cancelled', next_attempt_at: null, hold_until: null })
 }

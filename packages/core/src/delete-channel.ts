@@ -10,6 +10,7 @@ import {
   updateChannel,
 } from '@parley/db'
 import { type Actor, NotFound } from '@parley/domain'
+import { inBatch } from './batches/in-batch.ts'
 import { finishBackfill } from './finish-backfill.ts'
 
 const REASON = 'The channel was deleted.'
@@ -56,9 +57,10 @@ export async function deleteChannel(
       const type = state === 'cancelled' ? 'reply.cancelled' : 'reply.unknown'
       return { type, at: now, actor, conversation_id, data: { message_id, reason: REASON } }
     })
-  const undone = actions.map(({ id: action_id, message_id, conversation_id, verb, state }): NewEvent => {
+  const undone = actions.flatMap(({ id: action_id, message_id, conversation_id, verb, state, batch_id }) => {
     const type = state === 'cancelled' ? 'action.cancelled' : 'action.unknown'
-    return { type, at: now, actor, conversation_id, data: { action_id, message_id, verb, reason: REASON } }
+    const data = { action_id, message_id, verb, reason: REASON }
+    return inBatch([{ type, at: now, actor, conversation_id, data }], batch_id)
   })
   const data = { channel_id: id, kind: channel.kind }
   await appendEvents(trx, [

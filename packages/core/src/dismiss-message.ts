@@ -8,10 +8,12 @@ import {
   lockConversation,
   lockMessage,
   type Message,
+  type NewEvent,
   type Trx,
   updateMessage,
 } from '@parley/db'
 import { type Actor, awaitsAnswer, type Dismissal, DomainError, NotFound } from '@parley/domain'
+import { inBatch } from './batches/in-batch.ts'
 import { dispositionEvents, judgedAs } from './disposition-events.ts'
 import { releaseWait } from './release-wait.ts'
 import { restoreWaits } from './restore-waits.ts'
@@ -23,6 +25,7 @@ export type DismissalOrder = { reason: string; as: Dismissal }
 
 /**
  * Says that a customer's message needs no answer, and why. Twice is the same as once: the first reason stays.
+ * @param batch_id the batch that asks for it
  * @throws NotFound, or DomainError `conflict` when nobody has to answer the message, `validation_failed` for a reason
  *   that the workspace does not list
  */
@@ -32,12 +35,13 @@ export async function dismissMessage(
   { reason, as }: DismissalOrder,
   actor: Actor,
   now: Date,
+  batch_id?: string,
 ): Promise<Message> {
   const { message, channel } = await lockBoth(trx, ids)
   if (message.dismissed_at) return message
   const { id, conversation_id, contact_id } = message
   if (!awaitsAnswer(message)) throw new DomainError('conflict', 'Nobody has to answer this message.')
-  await refuseUnlisted(trx, reason)
+  await refuseUnlistedReason(trx, reason)
   const by = { dismissed_by_type: actor.type, dismissed_by_id: actor.id }
   const dismissed = await updateMessage(trx, id, {
     dismissed_at: now,
@@ -46,11 +50,13 @@ export async function dismissMessage(
     ...by,
   })
   const waits = await releaseWait(trx, channel, dismissed, as === 'spam' ? 'spam' : 'dismissed', now, actor)
-  await appendEvents(trx, [
-    { type: 'message.dismissed', at: now, actor, conversation_id, data: { message_id: id, contact_id, reason, as } },
+  const data = { message_id: id, contact_id, reason, as }
+  const events: NewEvent[] = [
+    { type: 'message.dismissed', at: now, actor, conversation_id, data },
     ...dispositionEvents([judgedAs(message, dismissed)], actor, now),
     ...waits,
-  ])
+  ]
+  await appendEvents(trx, inBatch(events, batch_id))
   return dismissed
 }
 
@@ -59,7 +65,13 @@ export async function dismissMessage(
  * wrote it. Twice is the same as once.
  * @throws NotFound, or DomainError `conflict` when the customer has been answered since, or has deleted the message
  */
-export async function undismissMessage(trx: Trx, ids: Ids, actor: Actor, now: Date): Promise<Message> {
+export async function undismissMessage(
+  trx: Trx,
+  ids: Ids,
+  actor: Actor,
+  now: Date,
+  batch_id?: string,
+): Promise<Message> {
   const { conversation, message, channel } = await lockBoth(trx, ids)
   const { id, conversation_id, contact_id, dismissed_at, dismissed_reason, dismissed_as } = message
   if (!dismissed_at) return message
@@ -72,19 +84,22 @@ export async function undismissMessage(trx: Trx, ids: Ids, actor: Actor, now: Da
     dismissed_reason: null,
     dismissed_by_type: null,
     dismissed_by_id: null,
+    undismissed_at: now,
   })
   const waits = await restoreWaits(trx, channel, conversation, [restored], now)
   const data = { message_id: id, contact_id }
   const previous = { dismissed_at, reason: dismissed_reason, as: dismissed_as }
-  await appendEvents(trx, [
+  const events: NewEvent[] = [
     { type: 'message.undismissed', at: now, actor, conversation_id, data, previous },
     ...dispositionEvents([judgedAs(message, restored)], actor, now),
     ...waits,
-  ])
+  ]
+  await appendEvents(trx, inBatch(events, batch_id))
   return restored
 }
 
-async function refuseUnlisted(trx: Trx, reason: string): Promise<void> {
+/** @throws DomainError `validation_failed` for a reason that the workspace does not list, where it lists any */
+export async function refuseUnlistedReason(trx: Trx, reason: string): Promise<void> {
   const listed = await listDismissalReasons(trx)
   if (listed.length === 0 || listed.includes(reason)) return
   throw new DomainError('validation_failed', `reason has to be one of: ${listed.join(' · ')}.`)

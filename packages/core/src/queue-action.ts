@@ -10,6 +10,7 @@ import {
   lockMessage,
   type Message,
   type MessageAction,
+  type NewEvent,
   newId,
   type Trx,
 } from '@parley/db'
@@ -21,6 +22,7 @@ import {
   NotFound,
   whyTooLong,
 } from '@parley/domain'
+import { inBatch } from './batches/in-batch.ts'
 import { isErasedText } from './erased-ids.ts'
 
 export type ActionDraft = {
@@ -30,6 +32,8 @@ export type ActionDraft = {
   /** The new text of an edit. */
   body?: string | undefined
   hold_seconds?: number | undefined
+  /** The batch that asks for it. */
+  batch_id?: string | undefined
   actor: Actor & { type: 'user' | 'api_key' }
 }
 
@@ -65,6 +69,7 @@ export async function queueAction(
     state: 'queued',
     actor_type: draft.actor.type,
     actor_id: draft.actor.id!,
+    batch_id: draft.batch_id ?? null,
     send_epoch: await currentSendEpoch(trx),
     hold_until,
     created_at,
@@ -72,7 +77,8 @@ export async function queueAction(
   })
   const { conversation_id } = message
   const data = { action_id: action.id, message_id: message.id, verb: draft.verb, ...(hold_until ? { hold_until } : {}) }
-  await appendEvents(trx, [{ type: 'action.queued', at: now, actor: draft.actor, conversation_id, data }])
+  const queued: NewEvent = { type: 'action.queued', at: now, actor: draft.actor, conversation_id, data }
+  await appendEvents(trx, inBatch([queued], draft.batch_id))
   return action
 }
 

@@ -21,6 +21,7 @@ import {
 } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
 import { applyAction } from './apply-action.ts'
+import { inBatch } from './batches/in-batch.ts'
 import { maySend, recordCall, sendsAgainAt } from './channel-breaker.ts'
 import { leaseFrom } from './send-lease.ts'
 import { storableText } from './storable-text.ts'
@@ -101,7 +102,8 @@ export async function finishAction(
       await updateMessageAction(trx, action.id, { ...change, state: 'sent', done_at: result.accepted_at })
       const message = (await lockMessage(trx, action.message_id))!
       const events = await applyAction(trx, { channel, conversation, message, action }, result.accepted_at, now)
-      return appendEvents(trx, [eventOf(action, 'action.sent', { accepted_at: result.accepted_at }, now), ...events])
+      const sent = eventOf(action, 'action.sent', { accepted_at: result.accepted_at }, now)
+      return appendEvents(trx, [sent, ...inBatch(events, action.batch_id)])
     }
     case 'rejected':
       await updateMessageAction(trx, action.id, { ...change, state: 'rejected' })
@@ -123,6 +125,7 @@ export async function finishAction(
 }
 
 function eventOf(action: MessageAction, type: NewEvent['type'], data: Record<string, unknown>, now: Date): NewEvent {
-  const { id, message_id, conversation_id, verb } = action
-  return { type, at: now, actor: SYSTEM, conversation_id, data: { action_id: id, message_id, verb, ...data } }
+  const { id, message_id, conversation_id, verb, batch_id } = action
+  const told = { action_id: id, message_id, verb, ...data }
+  return inBatch([{ type, at: now, actor: SYSTEM, conversation_id, data: told }], batch_id)[0]!
 }

@@ -558,6 +558,7 @@ export interface Macros {
 export interface MessageActions {
   actor_id: string;
   actor_type: string;
+  batch_id: string | null;
   body: string | null;
   channel_id: string;
   conversation_id: string;
@@ -571,6 +572,41 @@ export interface MessageActions {
   state: import('@parley/domain').SendState;
   state_reason: string | null;
   verb: import('@parley/domain').ActionVerb;
+  workspace_id: Generated<string>;
+}
+
+export interface MessageBatches {
+  action: import('@parley/domain').BatchAction;
+  created_at: Timestamp;
+  created_by_id: string;
+  created_by_type: import('@parley/domain').MemberType;
+  dismissed_as: import('@parley/domain').Dismissal | null;
+  done: Generated<number>;
+  finished_at: Timestamp | null;
+  id: string;
+  inbox_ids: string[];
+  more: Generated<boolean>;
+  reached_id: string | null;
+  reason: string | null;
+  refused: Generated<number>;
+  selection: Json | null;
+  state: import('@parley/domain').BatchState;
+  total: number;
+  unchanged: Generated<number>;
+  undoes: string | null;
+  undone_by: string | null;
+  workspace_id: Generated<string>;
+}
+
+export interface MessageBatchItems {
+  action_id: string | null;
+  at: Timestamp | null;
+  batch_id: string;
+  code: string | null;
+  detail: string | null;
+  dismissal: Json | null;
+  message_id: string;
+  result: import('@parley/domain').ItemResult;
   workspace_id: Generated<string>;
 }
 
@@ -622,6 +658,7 @@ export interface Messages {
   state_reason: string | null;
   thread_conversation_id: string | null;
   thread_position: Generated<string>;
+  undismissed_at: Timestamp | null;
   version_at: Timestamp;
   visibility: import('@parley/domain').Visibility;
   workspace_id: Generated<string>;
@@ -1060,6 +1097,8 @@ export interface DB {
   login_attempts: LoginAttempts;
   macros: Macros;
   message_actions: MessageActions;
+  message_batch_items: MessageBatchItems;
+  message_batches: MessageBatches;
   message_tombstones: MessageTombstones;
   message_triage: MessageTriage;
   message_versions: MessageVersions;

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ChannelJob, IngestJob, SendJob } from '@parley/contracts'
+import type { BatchJob, ChannelJob, IngestJob, SendJob } from '@parley/contracts'
 import type { Queue } from 'bullmq'
 import { openQueue, type QueueBackend } from './backend.ts'
 import { withDeadline } from './deadline.ts'
@@ -14,7 +14,8 @@ const DISTANCE_MS = 10
 /** `again`: there is something that no hint has told yet. */
 type Flight = { again: boolean; landed: Promise<void> }
 
-type HintQueue = 'ingest' | 'poll' | 'send' | 'attachments'
+type HintQueue = 'ingest' | 'poll' | 'send' | 'attachments' | 'batches'
+type HintJob = IngestJob | SendJob | BatchJob
 
 type Deduplication = { prefix: string; expiry: { ttl?: number } }
 /** While one waits or runs, others are dropped. */
@@ -23,7 +24,9 @@ const ONE_AT_A_TIME: Deduplication = { prefix: '', expiry: {} }
 const REPEATED: Deduplication = { prefix: 'again-', expiry: { ttl: 10_000 } }
 
 export type QueueDepth = { queue: string; state: string; jobs: number }
-const DEPTH_STATES = ['waiting', 'active', 'delayed', 'failed'] as const
+const DEPTH_STATES = ['waiting', 'prioritized', 'active', 'delayed', 'failed'] as const
+/** Behind whatever has no priority: what somebody does to one message does not wait for thousands. */
+const BEHIND = { priority: 1 }
 
 export type HintsOptions = {
   /** Called for each hint that got lost. Losing one costs seconds, never a message. */
@@ -46,6 +49,7 @@ export class Hints {
       poll: openQueue(backend, 'poll'),
       send: openQueue(backend, 'send'),
       attachments: openQueue(backend, 'attachments'),
+      batches: openQueue(backend, 'batches'),
     }
     // A connection says that it is broken whenever it tries again; what is lost by that, the hints themselves tell.
     for (const queue of Object.values(this.#queues)) queue.on('error', () => {})
@@ -61,9 +65,9 @@ export class Hints {
     this.#hint('poll', job.channel_id, job, ONE_AT_A_TIME)
   }
 
-  /** A reply is to be sent or looked up, an action to be done. */
+  /** A reply is to be sent or looked up, an action to be done; those of a batch stand behind all others. */
   send(job: SendJob): void {
-    this.#hint('send', job.action_id ?? job.message_id, job, ONE_AT_A_TIME)
+    this.#hint('send', subjectOf(job), job, ONE_AT_A_TIME)
   }
 
   /** The channel's messages have files to be fetched. */
@@ -71,11 +75,17 @@ export class Hints {
     this.#hint('attachments', job.channel_id, job, ONE_AT_A_TIME)
   }
 
-  /** Like the four above, for the sweeper: it does not believe that a hint which stands in the queue will run. */
+  /** A batch of messages is to be gone through. */
+  batch(job: BatchJob): void {
+    this.#hint('batches', subjectOf(job), job, ONE_AT_A_TIME)
+  }
+
+  /** Like the five above, for the sweeper: it does not believe that a hint which stands in the queue will run. */
   repeat(queue: 'ingest' | 'poll' | 'attachments', job: ChannelJob): void
   repeat(queue: 'send', job: SendJob): void
-  repeat(queue: HintQueue, job: ChannelJob | SendJob): void {
-    this.#hint(queue, 'channel_id' in job ? job.channel_id : (job.action_id ?? job.message_id), job, REPEATED)
+  repeat(queue: 'batches', job: BatchJob): void
+  repeat(queue: HintQueue, job: ChannelJob | SendJob | BatchJob): void {
+    this.#hint(queue, subjectOf(job), job, REPEATED)
   }
 
   /** Resolves when all queues answer: each has its own connection. */
@@ -105,7 +115,7 @@ export class Hints {
    * One hint per subject is on its way at a time, and the next one keeps its distance: it covers all that happened
    * meanwhile, so a burst of a thousand events costs a handful of jobs.
    */
-  #hint(name: HintQueue, subject: string, data: IngestJob | SendJob, rule: Deduplication): void {
+  #hint(name: HintQueue, subject: string, data: HintJob, rule: Deduplication): void {
     const key = `${rule.prefix}${name}-${subject}`
     const flying = this.#flights.get(key)
     if (flying) {
@@ -115,7 +125,8 @@ export class Hints {
     const flight: Flight = { again: true, landed: Promise.resolve() }
     this.#flights.set(key, flight)
     // Adding while one waits or runs is dropped; the worker looks once more after each run.
-    const add = () => this.#queues[name].add(name, data, { deduplication: { id: key, ...rule.expiry } })
+    const behind = name === 'send' && 'batch_id' in data ? BEHIND : {}
+    const add = () => this.#queues[name].add(name, data, { deduplication: { id: key, ...rule.expiry }, ...behind })
     const fly = async () => {
       while (flight.again) {
         flight.again = false
@@ -126,6 +137,12 @@ export class Hints {
     }
     flight.landed = fly()
   }
+}
+
+/** What a hint is about. */
+function subjectOf(job: ChannelJob | SendJob | BatchJob): string {
+  if ('channel_id' in job) return job.channel_id
+  return 'message_id' in job ? (job.action_id ?? job.message_id) : job.batch_id
 }
 
 /** A Redis that is away cannot be told goodbye, so its client has to be stopped from looking for it. */

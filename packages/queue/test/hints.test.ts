@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { onBothBackends, testDatabase, until } from '@parley/testing'
 import t from 'tap'
@@ -214,7 +215,7 @@ t.test('how many hints stand in each queue can be asked', async t => {
     const empty = await depths()
     t.same(
       empty.map(({ queue, state }) => `${queue} ${state}`).sort(),
-      ['attachments', 'ingest', 'poll', 'send'].flatMap(queue => states.map(state => `${queue} ${state}`)),
+      ['attachments', 'batches', 'ingest', 'poll', 'send'].flatMap(queue => states.map(state => `${queue} ${state}`)),
     )
     t.ok(empty.every(({ jobs }) => jobs === 0))
     hints.ingest(job())
@@ -225,5 +226,28 @@ t.test('how many hints stand in each queue can be asked', async t => {
       const told = standing.map(({ queue, state, jobs }) => `${jobs} ${queue} ${state}`).sort()
       return told.join() === '1 poll waiting,2 ingest waiting'
     })
+  })
+})
+
+t.test('what a batch asks of a network stands behind what somebody asks for by itself', async t => {
+  await onBothBackends(t, async (t, backendOf) => {
+    const backend = backendOf((await testDatabase(t)).url)
+    const { hints } = await readyHints(t, backend)
+    const send = () => ({ workspace_id: randomUUID(), message_id: randomUUID() })
+    const [batch_id, action_id] = [randomUUID(), randomUUID()]
+    const ofBatch = [1, 2, 3].map(() => ({ ...send(), action_id: randomUUID(), batch_id }))
+    const swept = { ...send(), action_id, batch_id }
+    for (const job of ofBatch) hints.send(job)
+    hints.repeat('send', swept)
+    const standing = async (count: number) =>
+      (await hints.depths()).filter(({ queue }) => queue === 'send').reduce((sum, { jobs }) => sum + jobs, 0) === count
+    await until('all of the batch stand there', () => standing(4))
+    const reply = send()
+    hints.send(reply)
+    await until('the reply stands there too', () => standing(5))
+    const worker = openWorker(t, backend, { queue: 'send', concurrency: 1 })
+    await until('all are handled', async () => worker.handled.length === 5)
+    t.same(worker.handled[0], reply)
+    t.same(new Set(worker.handled.slice(1)), new Set([...ofBatch, swept]))
   })
 })

@@ -39,6 +39,7 @@ import { inboxRoutes } from './routes/inboxes.ts'
 import { invitationRoutes } from './routes/invitations.ts'
 import { macroRoutes } from './routes/macros.ts'
 import { messageActionRoutes } from './routes/message-actions.ts'
+import { messageBatchRoutes } from './routes/message-batches.ts'
 import { notificationRoutes } from './routes/notifications.ts'
 import { operationRoutes } from './routes/operation.ts'
 import { ownershipRoutes } from './routes/ownership.ts'
@@ -121,7 +122,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       channelHealthRoutes,
     ],
     ...[tagRoutes, viewRoutes, attributeRoutes, triageRoutes, postRoutes, dismissalReasonRoutes],
-    ...[bulkRoutes, macroRoutes, ruleRoutes],
+    ...[bulkRoutes, messageBatchRoutes, macroRoutes, ruleRoutes],
     ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
     ...[
       inboxRoutes,

@@ -86,6 +86,11 @@ export function bodyFor(route: Route, ids: Json): Json {
       ids: ['00000000-0000-7000-8000-000000000000'],
       actions: [{ type: 'set_priority', priority: 'high' }],
     },
+    'POST /v1/messages/bulk': {
+      action: 'dismiss',
+      reason: 'Only thanks',
+      message_ids: ['00000000-0000-7000-8000-000000000000'],
+    },
     'POST /v1/macros': { name: 'Close', actions: [{ type: 'set_status', status: 'resolved' }] },
     'PATCH /v1/macros/{id}': { name: 'Close' },
     'POST /v1/conversations/{id}/macros/{macro_id}/run': { dry_run: true },

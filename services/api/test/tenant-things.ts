@@ -35,6 +35,9 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
   const conversation = await addConversation(api, tenant, channel)
   const person = await addConversation(api, tenant, channel)
   await triage(api, tenant, conversation.messages)
+  const dismissal = { action: 'dismiss', reason: 'Only thanks', conversation_id: conversation.id }
+  const idempotent = { ...headers, 'idempotency-key': `dismissal-${conversation.id}` }
+  const batch = await api.call('POST', '/v1/messages/bulk', dismissal, idempotent)
   const post = async (path: string) => (await api.call('POST', path, undefined, headers)).body.id as string
   const acting = await addKey(api.db, tenant.workspace_id, 'agent')
   const calendar = await make('/v1/calendars', {
@@ -67,6 +70,7 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
     notification: await addNotification(api, tenant, conversation.id),
     task: await make('/v1/tasks', { ...TASK, conversation_id: conversation.id }),
     'expert link': await make(`/v1/conversations/${conversation.id}/expert_links`, { question: 'Is that so?' }),
+    'message batch': batch.body.id,
     view: await make('/v1/views', { scope: 'workspace', filter: {} }),
     macro: await make('/v1/macros', {
       scope: 'workspace',
@@ -96,6 +100,7 @@ const COLLECTIONS: Record<string, string> = {
   channels: 'channel',
   conversations: 'conversation',
   messages: 'message',
+  message_batches: 'message batch',
   posts: 'post',
   attachments: 'attachment',
   saved_replies: 'saved reply',

@@ -6,6 +6,7 @@ import { Feeds } from './feed/feeds.ts'
 import { Listeners } from './listening/listeners.ts'
 import { type Loop, startLoops } from './loops.ts'
 import { fetchAttachments, fetchAttachmentsAfterwards } from './processors/attachments.ts'
+import { batches, batchesAfterwards } from './processors/batches.ts'
 import { collectBlobs } from './processors/blobs.ts'
 import { eraseContacts } from './processors/erasures.ts'
 import { exportContacts } from './processors/exports.ts'
@@ -38,6 +39,7 @@ export function startWorker(
       handle: fetchAttachments(ctx),
       afterwards: fetchAttachmentsAfterwards(ctx),
     },
+    { queue: 'batches', concurrency: 2, handle: batches(ctx), afterwards: batchesAfterwards(ctx) },
   ]
   const listeners = new Listeners(ctx)
   const feeds = new Feeds(ctx, FEED_CONSUMERS)

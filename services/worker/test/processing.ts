@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type BlobStore, openBlobStore } from '@parley/blob-store'
 import { createLogger } from '@parley/config'
 import type { Connector } from '@parley/connectors'
-import type { ChannelJob, ConnectorEvent, SendJob } from '@parley/contracts'
+import type { BatchJob, ChannelJob, ConnectorEvent, SendJob } from '@parley/contracts'
 import { acceptInbound, channelContext, ledgerEntries, queueReply, seal } from '@parley/core'
 import { type Channel, type Database, findChannel, insertChannel, listUsers, type Trx } from '@parley/db'
 import type { Hints } from '@parley/queue'
@@ -22,7 +22,7 @@ const CONNECTED = at('08:00:00')
 export const MAX_ATTACHMENT_BYTES = 256 * 1024
 
 /** Hints as they were given: which queue, and about what. */
-export type Given = { queue: string; job: ChannelJob | SendJob }
+export type Given = { queue: string; job: ChannelJob | SendJob | BatchJob }
 
 /** A network that a test makes up: what it does not say, this one does. */
 export function fakeConnector(fields: Partial<Connector> = {}): Connector {
@@ -90,12 +90,13 @@ export async function openWorker(t: Test, connector: Connector) {
   t.teardown(() => rm(dataDir, { recursive: true, force: true }))
   const hints: Given[] = []
   const woken: string[] = []
-  const hint = (queue: string) => (job: ChannelJob | SendJob) => void hints.push({ queue, job })
+  const hint = (queue: string) => (job: Given['job']) => void hints.push({ queue, job })
   const contextOn = (database: Database): WorkerContext => ({
     db: database,
     hints: {
       ...{ ingest: hint('ingest'), poll: hint('poll'), send: hint('send'), attachments: hint('attachments') },
-      repeat: (queue: string, job: ChannelJob | SendJob) => hint(queue)(job),
+      batch: hint('batches'),
+      repeat: (queue: string, job: Given['job']) => hint(queue)(job),
     } as unknown as Hints,
     wakeUps: {
       publish: id => void woken.push(id),

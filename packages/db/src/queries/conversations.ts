@@ -3,6 +3,7 @@ import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
 import { insertRows, rowsOf } from '../rows.ts'
 import type { Conversations } from '../tables.generated.ts'
+import type { Message } from './messages.ts'
 
 export type Conversation = Selectable<Conversations>
 /** A conversation as clients read it, with the customer who began it; null while nobody but us has spoken. */
@@ -59,6 +60,25 @@ export async function lockConversationOf(trx: Trx, message_id: string): Promise<
       select conversation_id from messages where id = ${message_id}`.execute(trx)
     if (!place[0]) throw new Error('a message is gone whose conversation was to be locked')
     if (rows[0] && rows[0].id === place[0]?.conversation_id) return rows[0]
+  }
+}
+
+/**
+ * Locks the conversations in which these messages stand, in id order; also those that are moved to another one while this
+ * waits for a lock. Returns the messages as they are then; those that are not there are left out.
+ */
+export async function lockPlacesOf(trx: Trx, message_ids: string[]): Promise<Message[]> {
+  const read = async () => {
+    const { rows } = await sql<Message>`
+      select m.* from unnest(${message_ids}::uuid[]) as wanted (id),
+        lateral (select * from messages where id = wanted.id limit 1) m`.execute(trx)
+    return rows
+  }
+  for (let messages = await read(); ; ) {
+    const places = messages.map(({ conversation_id }) => conversation_id)
+    const locked = new Set((await lockConversations(trx, places)).map(({ id }) => id))
+    messages = await read()
+    if (messages.every(({ conversation_id }) => locked.has(conversation_id))) return messages
   }
 }
 

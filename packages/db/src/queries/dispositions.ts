@@ -12,6 +12,10 @@ export type GivenAnswer = Pick<
   'id' | 'conversation_id' | 'in_reply_to' | 'author_type' | 'occurred_at' | 'received_at' | 'thread_position'
 >
 
+/** Whoever wrote the message `m` waits for an answer to it: the rule of awaitsAnswer in the domain. */
+export const AWAITS_ANSWER = sql<boolean>`(m.disposition in ('unhandled', 'acknowledged')
+  and m.deleted_at is null and not m.from_history and not m.automatic and m.dismissed_at is null)`
+
 /** Nobody has to answer it as things stand, so only an answer that names it is one to it. */
 const SET_ASIDE = sql`(m.dismissed_at is not null or m.hidden_at is not null or m.spam_at is not null
   or m.deleted_at is not null or m.automatic or m.from_history)`

@@ -1,4 +1,5 @@
-import type { Insertable, Selectable, Updateable } from 'kysely'
+import type { ActionVerb, SendState } from '@parley/domain'
+import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
 import type { MessageActions } from '../tables.generated.ts'
 
@@ -49,6 +50,38 @@ export async function findLatestActionAt(trx: Trx, message_id: string): Promise<
   return row?.created_at
 }
 
+/** The last that was asked for among these verbs and neither rejected nor taken back. */
+export async function findLatestAction(
+  trx: Trx,
+  message_id: string,
+  verbs: ActionVerb[],
+): Promise<MessageAction | undefined> {
+  return trx
+    .selectFrom('message_actions')
+    .selectAll()
+    .where('message_id', '=', message_id)
+    .where('verb', 'in', verbs)
+    .where('state', 'not in', ['rejected', 'cancelled'])
+    .orderBy('created_at', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+}
+
+/** How many actions of a batch are on their way to the network, counted up to `most`. */
+export async function countUnderWay(trx: Trx, batch_id: string, most: number): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    select count(*)::int as count from (select from message_actions
+      where batch_id = ${batch_id} and next_attempt_at is not null limit ${most}) under_way`.execute(trx)
+  return rows[0]!.count
+}
+
+/** How the actions that a batch queued stand: how many of each state that there is. */
+export async function countActionStates(trx: Trx, batch_id: string): Promise<Partial<Record<SendState, number>>> {
+  const { rows } = await sql<{ state: SendState; count: number }>`
+    select state, count(*)::int as count from message_actions where batch_id = ${batch_id} group by state`.execute(trx)
+  return Object.fromEntries(rows.map(({ state, count }) => [state, count]))
+}
+
 /** True while something asked for earlier is still to be done to the same message: hiding and showing keep their order. */
 export async function hasEarlierAction(trx: Trx, { message_id, created_at }: MessageAction): Promise<boolean> {
   const row = await trx
@@ -68,12 +101,13 @@ export async function listActionsToAttempt(
   trx: SystemTrx,
   now: Date,
   limit: number,
-): Promise<{ workspace_id: string; message_id: string; action_id: string }[]> {
-  return trx
+): Promise<{ workspace_id: string; message_id: string; action_id: string; batch_id?: string }[]> {
+  const rows = await trx
     .selectFrom('message_actions')
-    .select(['workspace_id', 'message_id', 'id as action_id'])
+    .select(['workspace_id', 'message_id', 'id as action_id', 'batch_id'])
     .where('next_attempt_at', '<=', now)
     .orderBy('next_attempt_at')
     .limit(limit)
     .execute()
+  return rows.map(({ batch_id, ...job }) => (batch_id ? { ...job, batch_id } : job))
 }

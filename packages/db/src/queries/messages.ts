@@ -1,6 +1,7 @@
 import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import type { Trx } from '../database.ts'
 import type { Messages } from '../tables.generated.ts'
+import { AWAITS_ANSWER } from './dispositions.ts'
 
 /** More than anybody edits a comment. */
 const MAX_VERSIONS = 1_000
@@ -87,7 +88,7 @@ export async function findLatestOccurredAt(trx: Trx, conversation_id: string): P
 
 /**
  * The customer's oldest message that waits for an answer, in the order in which waits begin: nobody waits on a channel
- * that was not connected yet. The same rule as awaitsAnswer in the domain.
+ * that was not connected yet.
  */
 export async function findOldestAwaiting(
   trx: Trx,
@@ -95,11 +96,8 @@ export async function findOldestAwaiting(
   connected_at: Date,
 ): Promise<Message | undefined> {
   const { rows } = await sql<Message>`
-    select * from messages
-    where conversation_id = ${customer.conversation_id} and contact_id = ${customer.contact_id}
-      and disposition in ('unhandled', 'acknowledged')
-      -- What is liked may be any of these as well.
-      and deleted_at is null and not from_history and not automatic and dismissed_at is null
+    select * from messages m
+    where conversation_id = ${customer.conversation_id} and contact_id = ${customer.contact_id} and ${AWAITS_ANSWER}
     order by greatest(occurred_at, least(received_at, ${connected_at}::timestamptz)), occurred_at, external_id
     limit 1`.execute(trx)
   return rows[0]

@@ -84,6 +84,7 @@ export const mayWork = (
 const forAdmins = new Set<string>(ADMIN_EVENT_TYPES)
 const forEverybody = new Set<string>(WORKSPACE_EVENT_TYPES)
 const forOne = new Set<string>(PERSONAL_EVENT_TYPES)
+const forAllInboxes = new Set<string>(['message_batch.created', 'message_batch.finished'] satisfies EventType[])
 
 /** Whose an event is that only one person is told; undefined for one that others may see too. */
 export const personOf = ({ type, data }: EventRow): string | undefined =>
@@ -97,8 +98,9 @@ type Anchored = { channel_id?: unknown; inbox_id?: unknown; saved_reply_id?: unk
 
 /**
  * Of these events those that the caller may see, in their order: of conversations, channels, inboxes and saved replies that
- * it sees. What concerns who gets in is for administrators, and what one person is told for that person. An event that
- * belongs to nothing is left out unless it is of a type that concerns the whole workspace.
+ * it sees. What concerns who gets in is for administrators, and what one person is told for that person. A batch is for
+ * those who see all its inboxes. An event that belongs to nothing is left out unless it is of a type that concerns the
+ * whole workspace.
  */
 export async function keepVisible(
   trx: Trx,
@@ -117,12 +119,15 @@ export async function keepVisible(
       where id = any(${ids}::uuid[]) and (inbox_id is null or inbox_id = ${among(caller)})`.execute(trx)
   const seen = new Set([...rows.map(row => row.id), ...caller.inbox_ids])
   return allowed.filter(event => {
+    if (forAllInboxes.has(event.type)) return inboxesOf(event).every(id => seen.has(id))
     const anchor = anchors.get(event)
     // Its conversation may be out of sight by now; that somebody was told, and of which, is their own all the same.
     if (forOne.has(event.type)) return true
     return anchor === undefined ? forEverybody.has(event.type as EventType) : seen.has(anchor)
   })
 }
+
+const inboxesOf = ({ data }: EventRow) => (data as { inbox_ids: string[] }).inbox_ids
 
 /** What decides who sees an event. */
 function anchorOf({ conversation_id, data }: EventRow): string | undefined {

@@ -6,6 +6,7 @@ import {
   deleteClosedEvents,
   deleteDuplicateCounts,
   deleteEndedSessions,
+  deleteOldBatches,
   deleteOldMinutes,
   deleteOldNotifications,
   deletePastPresence,
@@ -19,6 +20,7 @@ import {
   listChannelsToPoll,
   listChannelsWithPending,
   listRepliesToAttempt,
+  listRunningBatches,
   listWorkspaceIds,
   listWorkspacesToWake,
   listWorkspacesWithLapsedClaims,
@@ -38,6 +40,8 @@ const KEEP_ANSWERS_MS = 7 * DAY_MS
 const KEEP_UPLOADS_MS = 7 * DAY_MS
 /** For whoever asks afterwards what a session in the log was. */
 const KEEP_SESSIONS_MS = 30 * DAY_MS
+/** The same of a batch, and for whoever takes one back. */
+const KEEP_BATCHES_MS = 30 * DAY_MS
 const KEEP_NOTIFICATIONS_MS = 90 * DAY_MS
 /** Today and a week ahead: as long may housekeeping stand still before payloads land in the default partition. */
 const PARTITION_DAYS = 8
@@ -60,10 +64,12 @@ export function sweep(ctx: WorkerContext) {
       actions: await listActionsToAttempt(trx, now, BATCH),
       polls: await listChannelsToPoll(trx, now, BATCH),
       files: await listChannelsToFetchFrom(trx, now, BATCH),
+      batches: await listRunningBatches(trx, before, BATCH),
     }))
     for (const job of work.channels) ctx.hints.repeat('ingest', job)
     for (const job of [...work.replies, ...work.actions]) ctx.hints.repeat('send', job)
     for (const job of work.files) ctx.hints.repeat('attachments', job)
+    for (const job of work.batches) ctx.hints.repeat('batches', job)
     for (const { due_at, ...job } of work.polls) {
       // Repeated hints are held apart by ten seconds, which is longer than the rounds of some channels.
       if (now.getTime() - due_at.getTime() < OVERDUE_MS) ctx.hints.poll(job)
@@ -74,14 +80,16 @@ export function sweep(ctx: WorkerContext) {
 
 /**
  * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for
- * idempotency keys, rates of posts, exports, uploads that no reply took, sessions that are over, what people were told, who
- * was at a conversation, and what the ledger holds of events that were closed long ago. Several workers at it share the work.
+ * idempotency keys, rates of posts, exports, uploads that no reply took, sessions that are over, batches that finished long
+ * ago, what people were told, who was at a conversation, and what the ledger holds of events that were closed long ago.
+ * Several workers at it share the work.
  */
 export function cleanUp(ctx: WorkerContext) {
   return async (): Promise<void> => {
     const answersBefore = new Date(ctx.now().getTime() - KEEP_ANSWERS_MS)
     const uploadsBefore = new Date(ctx.now().getTime() - KEEP_UPLOADS_MS)
     const sessionsBefore = new Date(ctx.now().getTime() - KEEP_SESSIONS_MS)
+    const batchesBefore = new Date(ctx.now().getTime() - KEEP_BATCHES_MS)
     const notificationsBefore = new Date(ctx.now().getTime() - KEEP_NOTIFICATIONS_MS)
     const ledgerBefore = oldestKept(ctx)
     for (const workspace_id of await ctx.db.asSystem(listWorkspaceIds)) {
@@ -95,6 +103,7 @@ export function cleanUp(ctx: WorkerContext) {
       await inBatches(ctx, workspace_id, trx => deleteOldMinutes(trx, minutesBefore, FORGET_BATCH))
       await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))
       await inBatches(ctx, workspace_id, trx => deleteOldNotifications(trx, notificationsBefore, FORGET_BATCH))
+      await inBatches(ctx, workspace_id, trx => deleteOldBatches(trx, batchesBefore, FORGET_BATCH))
       for (const forget of [deleteClosedEvents, deleteDuplicateCounts]) {
         await inBatches(ctx, workspace_id, trx => forget(trx, ledgerBefore, FORGET_BATCH))
       }

@@ -16,7 +16,11 @@ export function send(ctx: WorkerContext) {
     const { workspace_id, message_id, action_id } = sendJob.parse(data)
     if (action_id) {
       const task = await ctx.db.inWorkspace(workspace_id, trx => takeActionTask(trx, action_id, ctx.now()))
-      return task.task === 'act' ? actNow(ctx, task) : task.reason
+      if (task.task !== 'act') return task.reason
+      const outcome = await actNow(ctx, task)
+      // Its batch may wait for the room that it has made.
+      if (task.action.batch_id) ctx.hints.batch({ workspace_id, batch_id: task.action.batch_id })
+      return outcome
     }
     const task = await ctx.db.inWorkspace(workspace_id, trx => takeSendTask(trx, message_id, ctx.now()))
     switch (task.task) {
