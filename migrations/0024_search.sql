@@ -81,7 +81,8 @@ begin
     create role parley_search nologin;
   end if;
   if current_setting('server_version_num')::int >= 160000 then
-    grant parley_search to current_user with inherit false, set true;
+    -- As text: PostgreSQL 15 would not even read it.
+    execute 'grant parley_search to current_user with inherit false, set true';
   else
     grant parley_search to current_user;
   end if;

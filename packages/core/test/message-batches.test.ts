@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { changeConversation, dismissMessage, mergeConversations, undismissMessage, undoBatch } from '@parley/core'
+import {
+  changeConversation,
+  changeDismissalReasons,
+  dismissMessage,
+  mergeConversations,
+  undismissMessage,
+  undoBatch,
+} from '@parley/core'
 import { has } from '@parley/testing'
 import t from 'tap'
 import { moderation } from './batches.ts'
@@ -243,4 +250,23 @@ t.test('in spam it can be said too, and nobody waits there when it is taken back
   t.same(await waiting(inbox), [])
   await spam('open')
   t.equal((await waiting(inbox)).length, 2)
+})
+
+t.test('messages that are dismissed as spam are so again when taking that back is taken back', async t => {
+  const { idsOf, find, act, undo } = await thread()
+  const order = { action: 'dismiss' as const, reason: 'Phishing', as: 'spam' as const }
+  const batch = await act({ ...order, message_ids: await idsOf('ana-1', 'ben-1') })
+  has(t, await find('ben-1'), { disposition: 'spam', dismissed_reason: 'Phishing' })
+  const undone = await undo(batch)
+  has(t, await find('ben-1'), { disposition: 'unhandled', dismissed_as: null })
+  await undo(undone, '10:20:00')
+  has(t, await find('ana-1'), { disposition: 'spam', dismissed_reason: 'Phishing' })
+})
+
+t.test('a batch for a reason that the workspace does not list is not made', async t => {
+  const { inbox, idsOf, make } = await thread()
+  await inbox.run(trx => changeDismissalReasons(trx, ['Only thanks'], inbox.agent, at('09:30:00')))
+  const message_ids = await idsOf('ana-1')
+  await t.rejects(make({ action: 'dismiss', reason: 'Because', message_ids }), { code: 'validation_failed' })
+  has(t, await make({ action: 'dismiss', reason: 'Only thanks', message_ids }), { state: 'running' })
 })
