@@ -11,7 +11,7 @@ create table message_batches (
   dismissed_as text check (dismissed_as in ('no_reply_needed', 'spam')),
   -- What its messages were selected by; null where they were named, or are those of the batch that it takes back.
   selection jsonb,
-  state text not null check (state in ('running', 'finished')),
+  state text not null check (state in ('finished', 'running')),
   -- How many messages it is of, and what became of them; the others are pending.
   total integer not null,
   done integer not null default 0,
@@ -46,7 +46,7 @@ create table message_batch_items (
   workspace_id uuid not null default current_workspace(),
   batch_id uuid not null,
   message_id uuid not null,
-  result text not null check (result in ('pending', 'done', 'unchanged', 'refused')),
+  result text not null check (result in ('refused', 'unchanged', 'done', 'pending')),
   -- Why it was refused.
   code text,
   detail text,

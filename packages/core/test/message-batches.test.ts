@@ -27,7 +27,10 @@ async function thread() {
   return { inbox, channel, conversation, ...moderation(inbox) }
 }
 const waiting = async (inbox: Inbox) =>
-  (await inbox.everything('waits')).filter(wait => !wait.closed_at).map(wait => wait.opened_at)
+  (await inbox.everything('waits'))
+    .filter(wait => !wait.closed_at)
+    .map(wait => wait.opened_at)
+    .sort((a, b) => a.getTime() - b.getTime())
 
 t.test('each message that is named has a result of its own', async t => {
   const { inbox, channel, idsOf, find, make, goOn, results, items } = await thread()

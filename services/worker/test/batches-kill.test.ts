@@ -36,7 +36,7 @@ async function isDoneOnce(t: Test, { message_ids, read, items, told, actions }: 
 }
 
 t.test('what a process had begun when it was killed is as if it had not been, and is done by the next one', async t => {
-  const world = await openBatches(t, 60)
+  const world = await openBatches(t, 30)
   const { worker, make, told, items } = world
   const blocker = await connect(t, worker.url)
   const made = [await make({ action: 'dismiss', reason: 'x' }), await make({})]
@@ -63,11 +63,11 @@ t.test('what a process had begun when it was killed is as if it had not been, an
 })
 
 t.test('processes that are killed again and again while others are at it do nothing twice', async t => {
-  const world = await openBatches(t, 400)
+  const world = await openBatches(t, 150)
   const { worker, make, told } = world
   const made = [await make({ action: 'dismiss', reason: 'x' }), await make({})]
   const progress = async () => (await told('message.dismissed')).length + (await told('action.queued')).length
-  for (const enough of [150, 400]) {
+  for (const enough of [50, 150]) {
     const both = [begin(t, worker.url), begin(t, worker.url)]
     await until('some more are done', async () => (await progress()) >= enough, 60_000)
     for (const kill of both) await kill()
