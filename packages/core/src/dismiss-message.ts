@@ -40,7 +40,9 @@ export async function dismissMessage(
   const { message, channel } = await lockBoth(trx, ids)
   if (message.dismissed_at) return message
   const { id, conversation_id, contact_id } = message
-  if (!awaitsAnswer(message)) throw new DomainError('conflict', 'Nobody has to answer this message.')
+  // In spam as well: it may turn out to be none.
+  if (!awaitsAnswer({ ...message, spam_at: null }))
+    throw new DomainError('conflict', 'Nobody has to answer this message.')
   await refuseUnlistedReason(trx, reason)
   const by = { dismissed_by_type: actor.type, dismissed_by_id: actor.id }
   const dismissed = await updateMessage(trx, id, {

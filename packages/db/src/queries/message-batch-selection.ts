@@ -1,7 +1,6 @@
 import type { BatchAction } from '@parley/domain'
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
-import { AWAITS_ANSWER } from './dispositions.ts'
 import type { MessageBatch } from './message-batches.ts'
 import type { Message } from './messages.ts'
 import type { Reach } from './visibility.ts'
@@ -81,7 +80,9 @@ const ON_NETWORK = sql`m.external_id is not null and m.state = 'received' and m.
 
 /** To which messages of customers an action can be done at all. What else speaks against it, each one's turn tells. */
 const CAN_BE_DONE_TO: Record<BatchAction, RawBuilder<unknown>> = {
-  dismiss: AWAITS_ANSWER,
+  // In spam as well: it may turn out to be none.
+  dismiss: sql`m.answered_at is null and m.hidden_at is null and m.dismissed_at is null and m.deleted_at is null
+    and not m.automatic and not m.from_history`,
   undismiss: sql`m.dismissed_at is not null and m.deleted_at is null`,
   hide: sql`${ON_NETWORK} and m.hidden_at is null`,
   unhide: sql`${ON_NETWORK} and m.hidden_at is not null`,
