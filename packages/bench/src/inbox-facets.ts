@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { idOf, uuidOf } from './made-ids.ts'
+import { uuidOf } from './made-ids.ts'
 import type { Place } from './planned-messages.ts'
 
 const PEOPLE = 20
@@ -14,29 +14,6 @@ export const FACETS = {
   language: "case when n % 10000 = 7 then 'pt-BR' when n % 10 = 9 then null when n % 3 = 0 then 'de' else 'en' end",
   language_source: "case when n % 10 <> 9 or n % 10000 = 7 then 'detected' end",
   post_id: `case when n % 100 = 13 then ${uuidOf(7, '1')} else ${uuidOf(7, `2 + n / ${POST_SIZE}`)} end`,
-}
-
-/**
- * Filters by what few have (one in ten thousand) and by what many have (one in a hundred or more), as a query says them.
- * `watching` and `mentioned` are of the administrator, who has read the newest tenth.
- */
-export const FACET_FILTERS = {
-  'assignee_id=none': 'open and some others',
-  [`assignee_id=${idOf(4, 7)}`]: 'many',
-  [`team_id=${idOf(6, 1)}`]: 'many',
-  [`team_id=${idOf(6, 2)}`]: 'few',
-  'priority=urgent': 'many',
-  'language=de': 'many',
-  'language=pt': 'few',
-  [`post_id=${idOf(7, 1)}`]: 'many',
-  [`post_id=${idOf(7, 77)}`]: 'few',
-  'tag=late': 'many',
-  'tag=lost': 'few',
-  'attribute=tier:gold': 'many',
-  'attribute=tier:platinum': 'few',
-  'watching=me': 'few',
-  'mentioned=me': 'few',
-  'unread=true': 'all but the newest tenth',
 }
 
 /** Who and what the facets of so many conversations name, and what hangs on them. */
