@@ -71,6 +71,8 @@ const GOOD: Record<string, Json> = {
   [`POST /v1/conversations/${conversation.id}/merge`]: { from_id: conversation.id },
   [`POST /v1/conversations/${conversation.id}/split`]: { message_ids: [conversation.messages[0]] },
   [`POST /v1/conversations/${conversation.id}/messages/${conversation.messages[0]}/dismiss`]: { reason: 'Only thanks' },
+  'POST /v1/messages/bulk': { action: 'like', message_ids: [conversation.messages[0]] },
+  'PUT /v1/dismissal_reasons': { reasons: ['Only thanks'] },
   [`PUT /v1/conversations/${conversation.id}/read`]: { up_to: conversation.messages[0] },
   'POST /v1/tags': { name: 'Refund' },
   [`PATCH /v1/tags/${tag.id}`]: { color: '#3b6ea8' },

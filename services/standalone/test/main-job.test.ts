@@ -119,10 +119,11 @@ t.test('a comment comes in, a person answers, the customer reads it, the wait is
       'note.created',
       'reply.queued',
       'reply.sent',
+      'message.disposition_changed',
       'sla.fulfilled',
       'conversation.updated',
       'conversation.resolved',
     ])
-    t.equal((await admin.get(`${path}/timeline`)).body.data.length, 12)
+    t.equal((await admin.get(`${path}/timeline`)).body.data.length, 13)
   })
 })
