@@ -43,7 +43,8 @@ export async function dismissMessage(
   // In spam as well: it may turn out to be none.
   if (!awaitsAnswer({ ...message, spam_at: null }))
     throw new DomainError('conflict', 'Nobody has to answer this message.')
-  await refuseUnlistedReason(trx, reason)
+  // What a batch says was looked at when it was made; one that takes another back says again what was said then.
+  if (!batch_id) await refuseUnlistedReason(trx, reason)
   const by = { dismissed_by_type: actor.type, dismissed_by_id: actor.id }
   const dismissed = await updateMessage(trx, id, {
     dismissed_at: now,

@@ -266,6 +266,19 @@ t.test('messages that are dismissed as spam are so again when taking that back i
   has(t, await find('ana-1'), { disposition: 'spam', dismissed_reason: 'Phishing' })
 })
 
+t.test(
+  'what was dismissed for a reason is dismissed for it again, though the workspace has left it out since',
+  async t => {
+    const { inbox, idsOf, find, act, undo } = await thread()
+    const message_ids = await idsOf('ana-1')
+    await act({ action: 'dismiss', reason: 'An old reason', message_ids })
+    const taken = await act({ action: 'undismiss', message_ids }, '10:05:00')
+    await inbox.run(trx => changeDismissalReasons(trx, ['Only thanks'], inbox.agent, at('10:06:00')))
+    has(t, await undo(taken), { done: 1, refused: 0 })
+    has(t, await find('ana-1'), { disposition: 'no_reply_needed', dismissed_reason: 'An old reason' })
+  },
+)
+
 t.test('a batch for a reason that the workspace does not list is not made', async t => {
   const { inbox, idsOf, make } = await thread()
   await inbox.run(trx => changeDismissalReasons(trx, ['Only thanks'], inbox.agent, at('09:30:00')))
