@@ -4,8 +4,8 @@ import {
   findOldestAwaiting,
   findOnlyCustomer,
   findWaiting,
-  listMessagesByIds,
   listNativeAnswers,
+  listOvertaken,
   listSamePerson,
   lockConversation,
   lockWaitsEndedLate,
@@ -39,7 +39,7 @@ export async function answerNatively(
   const events: NewEvent[] = []
   for (const answer of await listNativeAnswers(trx, ids)) events.push(...(await applyAnswer(trx, channel, answer, now)))
   const fresh = inserted.filter(row => row.direction === 'outbound' && !row.deleted_at).map(row => row.id)
-  for (const answer of await listMessagesByIds(trx, fresh)) events.push(...(await precede(trx, channel, answer, now)))
+  for (const answer of await listOvertaken(trx, fresh)) events.push(...(await precede(trx, channel, answer, now)))
   return events
 }
 

@@ -35,8 +35,8 @@ const RATED_MINUTES = SURGE_BASELINE_MINUTES + SURGE_WINDOW_MINUTES
 
 /**
  * Keeps what is told of posts level with what these events are about: their messages and what triage found in them, how
- * many, how fast, and whether that is a surge. Messages are read as they stand now and counted when they are new, so an event that comes twice or late
- * counts once. Returns how many surges began.
+ * many, how fast, and whether that is a surge. Messages are read as they stand now and counted when they are new, so an
+ * event that comes twice or late counts once. Returns how many surges began.
  */
 export async function followPosts(trx: Trx, events: EventRow[], now: Date): Promise<number> {
   const messages = new Set<string>()

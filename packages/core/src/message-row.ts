@@ -53,13 +53,13 @@ const NOTHING_DONE = { answered_at: null, dismissed_as: null, hidden_at: null, l
 
 /** What the log says of a message that is new to us. One that is deleted already is told as both. */
 export function receivedEvents(row: MessageRow, now: Date): NewEvent[] {
-  const { conversation_id, deleted_at } = row
+  const { conversation_id, direction, deleted_at, spam_at, automatic, from_history } = row
   const actor =
     row.direction === 'inbound'
       ? { type: 'contact' as const, id: row.contact_id }
       : { type: 'system' as const, id: null }
   const id = { message_id: row.id, external_id: row.external_id }
-  const disposition = dispositionOf({ ...row, ...NOTHING_DONE })
+  const disposition = dispositionOf({ ...NOTHING_DONE, direction, deleted_at, spam_at, automatic, from_history })
   const event: NewEvent = {
     type: row.direction === 'inbound' ? 'message.received' : 'reply.sent',
     at: now,

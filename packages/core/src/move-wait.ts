@@ -6,8 +6,9 @@ import { dueOfClock } from './sla-promise.ts'
 export type MovedWait = { due_at: Date | null; events: NewEvent[] }
 
 /**
- * Lets an open wait begin at another message: an older one arrived late, the one that opened it was deleted,
- * dismissed or hidden, or the answer to an older one came back. Its running clock follows under the promise it was started with; a breach that is recorded stays.
+ * Lets an open wait begin at another message: an older one arrived late, the one that opened it was deleted, dismissed or
+ * hidden, or the answer to an older one came back. Its running clock follows under the promise it was started with; a
+ * breach that is recorded stays.
  */
 export async function moveWait(
   trx: Trx,

@@ -6,7 +6,7 @@ import { ACTION_VERBS, type ActionVerb, awaitsAnswer, DISMISSALS, dispositionOf 
 import { capabilities, has } from '@parley/testing'
 import fc from 'fast-check'
 import t from 'tap'
-import { CONNECTED, deletion, type Inbox, message, openInboxes, setStatus } from './inbox.ts'
+import { at, CONNECTED, deletion, type Inbox, message, openInboxes, setStatus } from './inbox.ts'
 
 const { openInbox } = await openInboxes(t)
 const RUNS = 40
@@ -134,6 +134,22 @@ t.test('a message that is dismissed as spam is spam, also among messages of a cu
   has(t, (await inbox.everything('waits'))[0]!, { cancelled_reason: 'spam' })
   await inbox.run(trx => undismissMessage(trx, ids, inbox.agent, tick()))
   t.same(await become(inbox), { 'm-1': 'unhandled', 'm-2': 'answered' })
+})
+
+t.test('an answer of the network’s app that reaches us behind a later one ends the wait at its own time', async t => {
+  const inbox = await openInbox()
+  await inbox.promise()
+  const channel = await inbox.addChannel()
+  const ours = { from_us: true, parent_external_id: 'm-1', author: 'shop' }
+  await inbox.deliver(channel, [message('m-1', '09:00:00')], at('09:00:01'))
+  await inbox.deliver(channel, [message('n-2', '10:30:00', ours)], at('10:30:01'))
+  has(t, await inbox.only('sla_clocks'), { fulfilled_at: at('10:30:00'), breached_at: at('10:00:00') })
+  await inbox.deliver(channel, [message('n-3', '10:40:00', ours)], at('10:40:01'))
+  await inbox.deliver(channel, [message('n-1', '09:30:00', ours)], at('10:50:00'))
+  const [first] = (await rows(inbox)).filter(row => row.external_id === 'n-1')
+  has(t, await find(inbox, 'm-1'), { answered_by_id: first!.id, answered_at: at('09:30:00') })
+  has(t, await inbox.only('waits'), { closed_at: at('09:30:00'), closed_by_message_id: first!.id })
+  has(t, await inbox.only('sla_clocks'), { fulfilled_at: at('09:30:00'), breached_at: null, state: 'fulfilled' })
 })
 
 t.test('what nobody has to answer needs no reply from the beginning, and the log says so', async t => {

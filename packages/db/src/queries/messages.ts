@@ -155,6 +155,21 @@ export async function listNativeAnswers(trx: Trx, conversation_ids: string[]): P
   return rows
 }
 
+/** Of these answers, which have just come, those behind a later one that has answered somebody already, oldest first. */
+export async function listOvertaken(trx: Trx, ids: string[]): Promise<Message[]> {
+  if (ids.length === 0) return []
+  const { rows } = await sql<Message>`
+    with fresh as materialized (select * from messages where id = any(${ids}::uuid[])),
+    latest as materialized (
+      select m.conversation_id, max(m.answered_at) as answered_at from messages m
+      where m.conversation_id in (select conversation_id from fresh) and m.answered_by_id <> all(${ids}::uuid[])
+      group by m.conversation_id)
+    select fresh.* from fresh join latest using (conversation_id)
+    where fresh.occurred_at <= latest.answered_at
+    order by fresh.occurred_at, fresh.thread_position`.execute(trx)
+  return rows
+}
+
 /** The one person who has written in a conversation, as whomever; undefined when there are several, or none. */
 export async function findOnlyCustomer(trx: Trx, conversation_id: string): Promise<string | undefined> {
   const { rows } = await sql<{ contact_id: string }>`
