@@ -15,8 +15,8 @@ const refuse = (): never => {
 
 /**
  * Writes answers by their schemas: what a schema does not name stays out, what is not as it says is an error. zod alone
- * takes four times as long for a page of a list, most of it for copies and for dates; here objects, lists, texts, numbers
- * and dates are written in one go. Whatever says more than its type is zod's business, and so is every refusal.
+ * takes two to five times as long for a page of a list, most of it for copies and for dates; here objects, lists, texts,
+ * numbers and dates are written in one go. Whatever says more than its type is zod's business, and so is every refusal.
  */
 export const serializerCompiler: typeof zodSerializer = route => {
   const byZod = zodSerializer(route)
