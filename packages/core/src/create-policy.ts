@@ -1,34 +1,6 @@
-import {
-  type CalendarRow,
-  findCalendar,
-  findPolicy,
-  insertCalendar,
-  insertPolicy,
-  newId,
-  type PolicyRow,
-  type Trx,
-} from '@parley/db'
-import { type Calendar, CalendarError, compileCalendar, DomainError, dueAt } from '@parley/domain'
-
-/**
- * Saves business hours as version 1 of a new calendar.
- * @throws DomainError `validation_failed` for hours that cannot be: never open, an unknown time zone
- */
-export async function createCalendar(
-  trx: Trx,
-  calendar: { name: string; definition: Calendar },
-  now: Date,
-): Promise<CalendarRow> {
-  refuseImpossible(() => compileCalendar(calendar.definition))
-  const id = newId(now)
-  const definition = JSON.stringify(calendar.definition)
-  await insertCalendar(
-    trx,
-    { id, name: calendar.name, version: 1, created_at: now },
-    { calendar_id: id, version: 1, definition, created_at: now },
-  )
-  return (await findCalendar(trx, id))!
-}
+import { findCalendar, findPolicy, insertPolicy, newId, type PolicyRow, type Trx } from '@parley/db'
+import { type Calendar, DomainError, dueAt } from '@parley/domain'
+import { refuseImpossible } from './calendars/refuse-impossible.ts'
 
 export type PolicyDraft = {
   name: string
@@ -64,13 +36,4 @@ export async function createPolicy(trx: Trx, draft: PolicyDraft, now: Date): Pro
     },
   )
   return (await findPolicy(trx, id))!
-}
-
-function refuseImpossible(check: () => unknown): void {
-  try {
-    check()
-  } catch (error) {
-    if (error instanceof CalendarError) throw new DomainError('validation_failed', error.message)
-    throw error
-  }
 }

@@ -19,6 +19,7 @@ import { attributeRoutes } from './routes/attributes.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { backfillRoutes } from './routes/backfills.ts'
 import { bulkRoutes } from './routes/bulk.ts'
+import { calendarRoutes } from './routes/calendars.ts'
 import { channelHealthRoutes } from './routes/channel-health.ts'
 import { channelSettingsRoutes } from './routes/channel-settings.ts'
 import { channelRoutes } from './routes/channels.ts'
@@ -135,7 +136,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       auditRoutes,
     ],
     ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes, contactExportRoutes],
-    ...[feedRoutes, searchRoutes],
+    ...[calendarRoutes, feedRoutes, searchRoutes],
     ...[watcherRoutes, notificationRoutes, taskRoutes, expertLinkRoutes],
   ]
   for (const routes of versioned) {

@@ -1,6 +1,4 @@
 import {
-  calendarBody,
-  calendarView,
   conversationSlaView,
   idParams,
   pageOf,
@@ -10,8 +8,8 @@ import {
   summaryQuery,
   summaryView,
 } from '@parley/contracts'
-import { createCalendar, createPolicy } from '@parley/core'
-import { findConversation, listCalendars, listClocks, listPolicies, listWaits, summariseClocks } from '@parley/db'
+import { createPolicy } from '@parley/core'
+import { findConversation, listClocks, listPolicies, listWaits, summariseClocks } from '@parley/db'
 import { NotFound, SLA_METRICS } from '@parley/domain'
 import type { z } from 'zod'
 import { pageById } from '../paging.ts'
@@ -22,32 +20,6 @@ import type { Routes } from '../zod-plugin.ts'
 /** What was promised, how long customers wait, and whether the promise is kept. */
 export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
   const { db, now } = ctx
-
-  app.get(
-    '/calendars',
-    {
-      config: { access: 'lead' },
-      schema: {
-        tags: ['Leads'],
-        summary: 'List business hours',
-        querystring: pageQuery,
-        response: { 200: pageOf(calendarView) },
-      },
-    },
-    request => pageById(ctx, cursors, request, listCalendars),
-  )
-
-  app.post(
-    '/calendars',
-    {
-      config: { access: 'lead' },
-      schema: { tags: ['Leads'], summary: 'Save business hours', body: calendarBody, response: { 201: calendarView } },
-    },
-    async (request, reply) => {
-      await applyEffect(ctx, request, reply, { status: 201 }, trx => createCalendar(trx, request.body, now()))
-      return reply
-    },
-  )
 
   app.get(
     '/sla/policies',
