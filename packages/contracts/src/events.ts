@@ -64,6 +64,8 @@ export const EVENT_TYPES = [
   'saved_reply.updated',
   'saved_reply.archived',
   'saved_reply.restored',
+  'calendar.created',
+  'calendar.updated',
   'sla.started',
   'sla.retargeted',
   'sla.breached',

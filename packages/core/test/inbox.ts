@@ -38,7 +38,7 @@ import {
   updateInbox,
   type Wait,
 } from '@parley/db'
-import type { ConversationStatus } from '@parley/domain'
+import { type ConversationStatus, SYSTEM } from '@parley/domain'
 import { capabilities, testDatabase } from '@parley/testing'
 import type { Test } from 'tap'
 
@@ -177,7 +177,7 @@ export async function openInbox(db: Database) {
   const promise = (given: SlaTerms = {}) =>
     run(async trx => {
       const definition = { time_zone: given.time_zone ?? 'UTC', weekly: given.weekly ?? ALWAYS, holidays: [] }
-      const calendar = await createCalendar(trx, { name: randomUUID(), definition }, CONNECTED)
+      const calendar = await createCalendar(trx, { name: randomUUID(), definition }, SYSTEM, CONNECTED)
       const draft = {
         name: randomUUID(),
         calendar_id: calendar.id,

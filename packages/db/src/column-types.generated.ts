@@ -110,7 +110,10 @@ export const COLUMN_TYPES = {
   calendar_versions: {
     calendar_id: 'uuid',
     created_at: 'timestamp with time zone',
+    created_by_id: 'uuid',
+    created_by_type: 'text',
     definition: 'jsonb',
+    name: 'text',
     version: 'integer',
     workspace_id: 'uuid',
   },

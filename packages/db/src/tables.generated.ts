@@ -149,7 +149,10 @@ export interface Calendars {
 export interface CalendarVersions {
   calendar_id: string;
   created_at: Timestamp;
+  created_by_id: string | null;
+  created_by_type: string | null;
   definition: Json;
+  name: string | null;
   version: number;
   workspace_id: Generated<string>;
 }

@@ -16,6 +16,8 @@ const view = (await api.call('POST', '/v1/views', { name: 'All', scope: 'workspa
 const actions = [{ type: 'set_priority', priority: 'high' }]
 const macro = (await api.call('POST', '/v1/macros', { name: 'Close', scope: 'workspace', actions })).body
 const rule = (await api.call('POST', '/v1/rules', { name: 'Late', triggers: ['sla.breached'], actions })).body
+const hours = { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] }
+const calendar = (await api.call('POST', '/v1/calendars', { name: 'Days', definition: hours })).body
 const saved = (await api.call('POST', '/v1/saved_replies', { name: 'Refund', body: 'Hello' })).body
 const team = (await api.call('POST', '/v1/teams', { name: 'Mornings' })).body
 const person = (await api.call('POST', '/v1/users', { name: 'Ana', role: 'agent' })).body
@@ -43,10 +45,8 @@ const GOOD: Record<string, Json> = {
   'POST /v1/me/totp/confirm': { code: '123456' },
   'POST /v1/teams': { name: 'Nights' },
   [`PATCH /v1/teams/${team.id}`]: { name: 'Nights' },
-  'POST /v1/calendars': {
-    name: 'Office',
-    definition: { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] },
-  },
+  'POST /v1/calendars': { name: 'Office', definition: hours },
+  [`PATCH /v1/calendars/${calendar.id}`]: { name: 'Office' },
   'POST /v1/sla/policies': { name: 'Hour', calendar_id: conversation.id, first_response_seconds: 3600 },
   [`POST /v1/conversations/${conversation.id}/notes`]: { body: 'Hello' },
   [`PUT /v1/messages/${conversation.messages[0]}/triage`]: { question: true },

@@ -44,6 +44,7 @@ export function bodyFor(route: Route, ids: Json): Json {
       name: `Office ${Math.random()}`,
       definition: { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] },
     },
+    'PATCH /v1/calendars/{id}': { name: `Office ${Math.random()}` },
     'POST /v1/sla/policies': { name: `Hour ${Math.random()}`, calendar_id: ids.calendar, first_response_seconds: 60 },
     'PUT /v1/conversations/{id}/draft': { body: 'Hello' },
     'POST /v1/conversations/{id}/notes': { body: 'Hello' },

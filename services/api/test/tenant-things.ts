@@ -120,6 +120,7 @@ const COLLECTIONS: Record<string, string> = {
   invitations: 'invitation',
   feeds: 'message',
   tasks: 'task',
+  calendars: 'calendar',
 }
 /** What another id of a path names, by its own name. */
 const PARAMETERS: Record<string, string> = {

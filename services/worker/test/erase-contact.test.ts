@@ -42,6 +42,7 @@ import {
   storeAnswer,
   updateInbox,
 } from '@parley/db'
+import { SYSTEM } from '@parley/domain'
 import { capabilities, has, TEST_SECRET_KEY, testEnvironment } from '@parley/testing'
 import { lexiconModel } from '@parley/triage'
 import pg from 'pg'
@@ -87,7 +88,7 @@ async function knowThem(t: Test) {
   const { run, workspace_id, ctx, clock } = worker
   await run(async trx => {
     const definition = { time_zone: 'UTC', weekly: ALWAYS, holidays: [] }
-    const calendar = await createCalendar(trx, { name: 'Always', definition }, clock.now)
+    const calendar = await createCalendar(trx, { name: 'Always', definition }, SYSTEM, clock.now)
     const terms = { first_response_seconds: 3600, next_response_seconds: 3600, enforce_from: new Date(0) }
     const policy = await createPolicy(trx, { name: 'Hour', calendar_id: calendar.id, ...terms }, clock.now)
     await updateInbox(trx, worker.inbox_id, { sla_policy_id: policy.id })

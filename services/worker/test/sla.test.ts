@@ -1,5 +1,6 @@
 import { createCalendar, createPolicy } from '@parley/core'
 import { updateInbox } from '@parley/db'
+import { SYSTEM } from '@parley/domain'
 import { has } from '@parley/testing'
 import t from 'tap'
 import { slaTick } from '../src/processors/sla.ts'
@@ -10,7 +11,7 @@ t.test('a tick records the breaches that have come due, at their due times, and 
   const weekly = [1, 2, 3, 4, 5, 6, 7].map(weekday => ({ weekday, opens: '00:00', closes: '24:00' }))
   await worker.run(async trx => {
     const definition = { time_zone: 'UTC', weekly, holidays: [] }
-    const calendar = await createCalendar(trx, { name: 'Always', definition }, at('08:00:00'))
+    const calendar = await createCalendar(trx, { name: 'Always', definition }, SYSTEM, at('08:00:00'))
     const policy = await createPolicy(
       trx,
       { name: 'Ten minutes', calendar_id: calendar.id, first_response_seconds: 600, next_response_seconds: null },

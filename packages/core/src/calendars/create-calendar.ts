@@ -1,6 +1,6 @@
-import { type CalendarRow, findCalendar, insertCalendar, newId, type Trx } from '@parley/db'
-import { type Calendar, compileCalendar } from '@parley/domain'
-import { refuseImpossible } from './refuse-impossible.ts'
+import { appendEvents, type CalendarRow, findCalendar, insertCalendar, newId, type Trx } from '@parley/db'
+import type { Actor } from '@parley/domain'
+import { type CalendarContent, refuseUnkeepable } from './save-version.ts'
 
 /**
  * Saves business hours as version 1 of a new calendar.
@@ -8,16 +8,26 @@ import { refuseImpossible } from './refuse-impossible.ts'
  */
 export async function createCalendar(
   trx: Trx,
-  calendar: { name: string; definition: Calendar },
+  calendar: CalendarContent,
+  author: Actor,
   now: Date,
 ): Promise<CalendarRow> {
-  refuseImpossible(() => compileCalendar(calendar.definition))
-  const id = newId(now)
-  const definition = JSON.stringify(calendar.definition)
+  await refuseUnkeepable(trx, undefined, calendar.definition, now)
+  const [id, name] = [newId(now), calendar.name]
   await insertCalendar(
     trx,
-    { id, name: calendar.name, version: 1, created_at: now },
-    { calendar_id: id, version: 1, definition, created_at: now },
+    { id, name, version: 1, created_at: now },
+    {
+      calendar_id: id,
+      version: 1,
+      name,
+      definition: JSON.stringify(calendar.definition),
+      created_at: now,
+      created_by_type: author.type,
+      created_by_id: author.id,
+    },
   )
+  const data = { calendar_id: id, name, version: 1 }
+  await appendEvents(trx, [{ type: 'calendar.created', at: now, actor: author, data }])
   return (await findCalendar(trx, id))!
 }
