@@ -12,6 +12,7 @@ import {
 } from './calendar.ts'
 
 const MINUTE = 60_000
+const HOUR = 60 * MINUTE
 const DAY = 1440 * MINUTE
 
 // Summer time by an hour, half an hour and two (Troll); at midnight, before and after it; by Ramadan; by decree; dates
@@ -36,13 +37,20 @@ function wallOf(zone: string, instant: number): number {
 /**
  * The open minutes of a calendar, found without its code: every UTC minute is put on the zone's wall clock by Intl,
  * then each interval of each date is laid from the first minute that shows its opening to the last that shows its
- * closing, and each holiday taken out likewise; a time that no minute shows is the next one that is shown.
+ * closing, and each holiday taken out likewise; a time that no minute shows is the next one that is shown. Intl is asked
+ * for the ends of each hour, and for its minutes where those differ: no clock changes twice within an hour.
  */
 function openMinutes({ time_zone, weekly, holidays }: Calendar, from: number, to: number): Set<number> {
   const shown = new Map<number, { first: number; last: number }>()
-  for (let instant = from - 4 * DAY; instant <= to + 4 * DAY; instant += MINUTE) {
-    const wall = wallOf(time_zone, instant)
-    shown.set(wall, { first: shown.get(wall)?.first ?? instant, last: instant })
+  const offsetAt = (instant: number) => wallOf(time_zone, instant) - instant
+  let offset = offsetAt(from - 4 * DAY)
+  for (let hour = from - 4 * DAY; hour <= to + 4 * DAY; hour += HOUR) {
+    const next = offsetAt(hour + HOUR)
+    for (let instant = hour; instant < hour + HOUR; instant += MINUTE) {
+      const wall = instant + (next === offset ? offset : offsetAt(instant))
+      shown.set(wall, { first: shown.get(wall)?.first ?? instant, last: instant })
+    }
+    offset = next
   }
   function find(wall: number, edge: 'first' | 'last'): number {
     const exact = shown.get(wall)
@@ -80,8 +88,14 @@ function textOf(minutes: number): string {
 function changesIn(zone: string, year: number): number[] {
   const days: number[] = []
   const offset = (instant: number) => wallOf(zone, instant) - instant
-  for (let day = Date.UTC(year); day < Date.UTC(year + 1); day += DAY)
-    if (offset(day) !== offset(day + DAY)) days.push(day)
+  let before = offset(Date.UTC(year))
+  // Clocks that change do so for weeks: a week that ends as it began has no change to be looked for day by day.
+  for (let week = Date.UTC(year); week < Date.UTC(year + 1); week += 7 * DAY) {
+    const after = offset(week + 7 * DAY)
+    for (let day = week; after !== before && day < week + 7 * DAY; day += DAY)
+      if (offset(day) !== offset(day + DAY)) days.push(day)
+    before = after
+  }
   return days
 }
 
