@@ -1,6 +1,6 @@
 import { dismissMessage, undismissMessage } from '@parley/core'
 import type { Message } from '@parley/db'
-import type { BatchAction } from '@parley/domain'
+import { type BatchAction, DomainError } from '@parley/domain'
 import fc from 'fast-check'
 import t from 'tap'
 import { moderation } from './batches.ts'
@@ -45,11 +45,15 @@ async function world() {
     else {
       const ids = { conversation_id, message_id }
       const now = at(clock())
-      await inbox.run<unknown>(trx =>
+      const dismissal = { reason: `Of ${name}`, as: 'no_reply_needed' } as const
+      const done = inbox.run<unknown>(trx =>
         action === 'dismiss'
-          ? dismissMessage(trx, ids, { reason: `Of ${name}`, as: 'no_reply_needed' }, inbox.agent, now)
+          ? dismissMessage(trx, ids, dismissal, inbox.agent, now)
           : undismissMessage(trx, ids, inbox.agent, now),
       )
+      // Of what is hidden nobody has to answer anything: there is nothing to dismiss.
+      const refused = (error: unknown) => error instanceof DomainError && error.code === 'conflict'
+      if (!(await done.then(() => true).catch(error => refused(error) || Promise.reject(error)))) return false
     }
     await answer(network)
     return true

@@ -87,3 +87,19 @@ export function openWorker(
   const connection = { connectionString: backend.url, schema: QUEUE_SCHEMA, max: options.concurrency + 1 }
   return new postgres.Worker(name, job => handler(job.data), { ...common, connection }) as unknown as Worker
 }
+
+/**
+ * Ends what a worker or queue keeps open at once, whether or not its close has come to an end. BullMQ's own ways out wait
+ * for Redis to say goodbye, or for what could not be told to it, and go on looking for it meanwhile (seen in 6.7.0).
+ */
+export function abandon(owner: Worker | Queue): void {
+  const { lockManager, backend } = owner as unknown as Parts
+  lockManager?.close().catch(() => {})
+  for (const connection of [backend.connection, backend.blockingConnection]) connection?._client?.disconnect()
+}
+
+type RedisPart = { _client?: { disconnect: () => void } }
+type Parts = {
+  lockManager?: { close: () => Promise<void> }
+  backend: { connection?: RedisPart; blockingConnection?: RedisPart }
+}

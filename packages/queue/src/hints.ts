@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { BatchJob, ChannelJob, IngestJob, SendJob } from '@parley/contracts'
 import type { Queue } from 'bullmq'
-import { openQueue, type QueueBackend } from './backend.ts'
+import { abandon, openQueue, type QueueBackend } from './backend.ts'
 import { withDeadline } from './deadline.ts'
 
 /** How long a hint may take before it is given up; the sweeper then does its work. */
@@ -148,8 +148,6 @@ function subjectOf(job: ChannelJob | SendJob | BatchJob): string {
 /** A Redis that is away cannot be told goodbye, so its client has to be stopped from looking for it. */
 async function closeQueue(queue: Queue): Promise<void> {
   // A connection that breaks while it is closed may never say that it is closed.
-  await withDeadline(queue.close(), CLOSE_MS).catch(() => {
-    // It does as it is told and may never say so.
-    withDeadline(queue.disconnect(), 250).catch(() => {})
-  })
+  await withDeadline(queue.close(), CLOSE_MS).catch(() => {})
+  abandon(queue)
 }

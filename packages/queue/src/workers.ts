@@ -1,5 +1,5 @@
 import type { Worker } from 'bullmq'
-import { type JobHandler, openWorker, type QueueBackend } from './backend.ts'
+import { abandon, type JobHandler, openWorker, type QueueBackend } from './backend.ts'
 
 /** What closing the connections may take, also when a job has used up all of the grace time. */
 const CLOSE_MS = 500
@@ -65,6 +65,7 @@ async function closeWithin(worker: Worker, running: Set<Promise<unknown>>, grace
     // With a free slot it waits for its next job, and goes on waiting when it is closed by force.
     if (!ended) await Promise.race([worker.disconnect().catch(() => {}), last.over])
     await Promise.race([closed, last.over])
+    abandon(worker)
   } finally {
     for (const timer of [grace, last, greeting]) timer.clear()
   }

@@ -71,7 +71,13 @@ t.test('hints and workers close soon although their server is away', async t => 
 })
 
 /** Runs everything of this package in a process and closes it; then the process should end by itself. */
-async function runAndClose(t: Test, backend: QueueBackend, handle: string, ready: string) {
+async function runAndClose(
+  t: Test,
+  backend: QueueBackend,
+  handle: string,
+  ready: string,
+  onOutput: (output: string) => void = () => {},
+) {
   const source = `
     import { Hints, openWakeUps, startWorkers } from ${JSON.stringify(INDEX)}
     const backend = ${JSON.stringify(backend)}
@@ -99,6 +105,7 @@ async function runAndClose(t: Test, backend: QueueBackend, handle: string, ready
   let output = ''
   child.stdout.on('data', chunk => {
     output += chunk
+    onOutput(output)
   })
   child.stderr.on('data', chunk => {
     output += chunk
@@ -108,7 +115,7 @@ async function runAndClose(t: Test, backend: QueueBackend, handle: string, ready
     if (child.exitCode !== null && !output.includes('closed')) throw new Error(output)
     return output.includes('closed')
   })
-  const code = await Promise.race([exited, new Promise(resolve => setTimeout(resolve, 12_000, 'alive').unref())])
+  const code = await Promise.race([exited, new Promise(resolve => setTimeout(resolve, 30_000, 'alive').unref())])
   return { code, output }
 }
 
@@ -136,6 +143,23 @@ t.test('a server that was never there does not keep a closed process alive', asy
     nowhere.host = `127.0.0.1:${await freePort()}`
     const start = Date.now()
     const { code, output } = await runAndClose(t, { kind, url: nowhere.href }, '', `Date.now() > ${start} + 1500`)
+    t.equal(code, 0, output)
+  })
+})
+
+t.test('a server that goes while a job runs does not keep a closed process alive', async t => {
+  await onBothBackends(t, async (t, backendOf) => {
+    const { kind, url } = backendOf((await testDatabase(t)).url)
+    const gate = await gateTo(t, url)
+    await gate.open()
+    let shut: Promise<void> | undefined
+    // What came of the job can be told to nobody.
+    const handle = `console.log('running'); await new Promise(resolve => setTimeout(resolve, 500)); heard = -1`
+    const onOutput = (output: string) => {
+      if (output.includes('running')) shut ??= gate.shut()
+    }
+    const { code, output } = await runAndClose(t, { kind, url: gate.url }, handle, 'heard === -1', onOutput)
+    t.ok(shut, 'it ran')
     t.equal(code, 0, output)
   })
 })

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
@@ -25,15 +26,15 @@ export async function runTap(args: string[], env: Record<string, string | undefi
   await buildTap()
   const folder = await mkdtemp(join(tmpdir(), 'parley-tap-'))
   const output = join(folder, 'results.tap')
-  // Its moving counts are for a terminal. A log gets the failures below, and what test processes say when they crash:
-  // of the reporters only this one passes that on.
+  // Its moving counts are for a terminal. A log gets a line for each file that has ended, the failures below, and what test
+  // processes say when they crash: of the reporters only this one passes that on.
   const reporter = process.stdout.isTTY ? 'terse' : 'tap'
   try {
     const code = await spawnTap(
       // tsx writes each file as one line, so line coverage would say 100 % of anything.
       ['--disable-coverage', `--reporter=${reporter}`, `--output-file=${output}`, '--jobs=2', ...args],
       env,
-      process.stdout.isTTY ? 'inherit' : 'ignore',
+      process.stdout.isTTY ? 'inherit' : 'pipe',
     )
     // The reporter ends by showing the cursor again, in the middle of a line.
     if (process.stdout.isTTY) process.stdout.write('\n')
@@ -59,7 +60,7 @@ async function buildTap(): Promise<void> {
 function spawnTap(
   args: string[],
   env: Record<string, string | undefined>,
-  stdout: 'inherit' | 'ignore',
+  stdout: 'inherit' | 'pipe',
 ): Promise<number> {
   const program = join(ROOT, 'node_modules/tap/dist/esm/run.mjs')
   const child = spawn(process.execPath, [program, ...args], {
@@ -67,7 +68,19 @@ function spawnTap(
     stdio: ['inherit', stdout, 'inherit'],
     env: { ...process.env, ...env },
   })
+  if (child.stdout) createInterface(child.stdout).on('line', fileTeller())
   return new Promise(resolve => child.once('exit', code => resolve(code ?? 1)))
+}
+
+/** Says of each test file when it has ended, and how long it took; the reporter says so more than once. */
+function fileTeller() {
+  const told = new Set<string>()
+  return (line: string): void => {
+    const [, not = '', file, ms] = /^(not )?ok \d+ - (\S+\.test\.ts) # time=([\d.]+)ms/.exec(line) ?? []
+    if (!file || told.has(file)) return
+    told.add(file)
+    process.stdout.write(`${not}ok ${(Number(ms) / 1000).toFixed(1).padStart(6)} s  ${file}\n`)
+  }
 }
 
 /** The counts that tap writes at the end of its output. */

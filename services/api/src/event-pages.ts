@@ -14,7 +14,7 @@ import {
 import { describeEvent } from './describe-event.ts'
 
 /** What is written to a reader before it is asked whether it has room for more. */
-const PIECE_BYTES = 64 * 1024
+export const PIECE_BYTES = 64 * 1024
 
 /** One reader: who it is, and up to where it has been told. */
 export type Stream = {
@@ -38,8 +38,14 @@ type Piece = { first: EventRow; last: EventRow; frames: Frame[]; bytes: Buffer }
 /**
  * Tells a page to streams of one workspace, each from its own place on. What is visible is looked up once for all who see
  * the same, and every event is written out once. A stream that has no room any more keeps the place that it came to.
+ * Returns how long an event of the page is as it is written, in bytes; undefined where nobody sees any.
  */
-export async function tellPage(db: Database, workspace_id: string, rows: EventRow[], streams: Stream[]): Promise<void> {
+export async function tellPage(
+  db: Database,
+  workspace_id: string,
+  rows: EventRow[],
+  streams: Stream[],
+): Promise<number | undefined> {
   const people = new Set(rows.flatMap(row => personOf(row) ?? []))
   const groups = new Map<string, Stream[]>()
   for (const stream of streams) {
@@ -62,6 +68,8 @@ export async function tellPage(db: Database, workspace_id: string, rows: EventRo
     const pieces = cut(rows, new Set(visible[index]), frameOf)
     for (const stream of group) tell(stream, pieces)
   }
+  const bytes = [...frames.values()].reduce((sum, frame) => sum + frame.bytes.length, 0)
+  return frames.size > 0 ? bytes / frames.size : undefined
 }
 
 /** Whoever of `people` is told something of their own stands apart from others who see the same. */

@@ -12,9 +12,11 @@ import {
 import { DomainError } from '@parley/domain'
 import type { Passing, WakeUps } from '@parley/queue'
 import pLimit from 'p-limit'
-import { isReady, type Stream, tellPage } from './event-pages.ts'
+import { isReady, PIECE_BYTES, type Stream, tellPage } from './event-pages.ts'
 
 const PAGE = 500
+/** Of events that are long, so many are read again for whoever has taken a few. */
+const LEAST_PAGE = 10
 /** Readers look by themselves this often: a wake-up may get lost. */
 const LOOK_MS = 1_000
 /** Keeps proxies from closing an idle stream; the reader's key is checked again at the same time. */
@@ -47,6 +49,8 @@ type Workspace = {
   behind: Set<Stream>
   /** Up to where the level ones have been told. */
   head: EventPosition
+  /** How many of its events, as long as they have been, one reader takes before it is asked whether it has room. */
+  taken: number
   passing: Passing[]
   looking: boolean
   /** Counts the looks. */
@@ -97,12 +101,13 @@ export function createEventStreams(deps: Deps, options: EventStreamsOptions = {}
   }
 
   /** One page after a place, told to these streams. Returns how far it went; nothing when there was nothing. */
-  const advance = async (workspace: Workspace, from: EventPosition, streams: Stream[]) => {
-    const rows = await db.inWorkspace(workspace.id, trx => listEventsAfter(trx, from, PAGE))
+  const advance = async (workspace: Workspace, from: EventPosition, streams: Stream[], limit = PAGE) => {
+    const rows = await db.inWorkspace(workspace.id, trx => listEventsAfter(trx, from, limit))
     const last = rows.at(-1)
     // Before anything is told, and after it was read: whatever was taken away before it happened is not told any more.
-    if (last) await tellPage(db, workspace.id, rows, await authorise(streams))
-    return { last, more: rows.length === PAGE }
+    const bytes = last && (await tellPage(db, workspace.id, rows, await authorise(streams)))
+    workspace.taken = bytes ? Math.min(PAGE, Math.max(LEAST_PAGE, Math.ceil(PIECE_BYTES / bytes))) : PAGE
+    return { last, more: rows.length === limit }
   }
 
   const look = async (workspace: Workspace): Promise<void> => {
@@ -181,7 +186,7 @@ export function createEventStreams(deps: Deps, options: EventStreamsOptions = {}
     const from = first.position
     const along = ready.filter(({ position }) => !isAfter(from, position))
     const [looks, alone] = [workspace.looks, workspace.level.size === 0]
-    const { more } = await advance(workspace, from, along)
+    const { more } = await advance(workspace, from, along, workspace.taken)
     if (more) return
     for (const stream of along) if (isReady(stream) && workspace.behind.delete(stream)) workspace.level.add(stream)
     // Who joins has read as much as those that are level, unless they looked meanwhile, or nobody did for want of one.
@@ -290,6 +295,7 @@ const newWorkspace = (id: string, head: EventPosition): Workspace => ({
   level: new Set(),
   behind: new Set(),
   head,
+  taken: PAGE,
   passing: [],
   looking: false,
   looks: 0,

@@ -32,6 +32,8 @@ t.test('the requests of the page about moderation are answered as it says', asyn
     'POST /v1/messages/bulk': async ({ id, action }: Json) => {
       values[action === 'dismiss' ? 'batch_id' : 'hiding_id'] = id
       await workBatches(api)
+      // The list has the latest first.
+      api.clock.now = new Date(api.clock.now.getTime() + 1_000)
     },
   }
   const answers = await follow(t, api, page, values, {}, after)

@@ -1,5 +1,5 @@
 import { upsertPosts } from '@parley/db'
-import { has } from '@parley/testing'
+import { has, until } from '@parley/testing'
 import t from 'tap'
 import { work } from './comments.ts'
 import { addChannel, addKey, BEARER_SECRET, type Json, testApi } from './helper.ts'
@@ -231,7 +231,7 @@ t.test('a post of an inbox that the caller does not see is not there', async t =
     const { data } = (await api.call('GET', '/v1/events?limit=100', undefined, headers)).body
     return data.filter((event: Json) => event.type.startsWith('post.')).length
   }
-  t.ok((await toldOf()) > 0)
+  await until('the log tells of it', async () => (await toldOf()) > 0)
   await api.query(`update inboxes set open_to_all = false where id = '${api.ours.inbox_id}'`)
   for (const path of ['', '/conversations', '/messages', '/storm'])
     isProblem(t, await api.call('GET', `/v1/posts/${id}${path}`, undefined, headers), 404, 'not-found', path)

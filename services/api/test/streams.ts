@@ -7,6 +7,8 @@ export type Stream = {
   events: () => Json[]
   /** What is told without being in the log. */
   presence: () => Json[]
+  /** Takes what it is told, where it began without. */
+  resume: () => void
   response: IncomingMessage
   ended: Promise<void>
   close: () => void
@@ -24,25 +26,29 @@ export async function followStream(
     outgoing.on('response', resolve).on('error', reject).end()
   })
   if (response.statusCode !== 200) throw new Error(`answered ${response.statusCode}`)
-  let text = ''
-  if (!paused)
+  const whole: string[] = []
+  let rest = ''
+  const resume = () => {
     response.setEncoding('utf8').on('data', chunk => {
-      text += chunk
+      const parts = (rest + chunk).split('\n\n')
+      rest = parts.pop()!
+      whole.push(...parts)
     })
+    response.resume()
+  }
+  if (paused) response.pause()
+  else resume()
   const ended = new Promise<void>(resolve => response.once('close', () => resolve()))
   const close = () => outgoing.destroy()
   response.on('error', () => {})
   t.teardown(close)
-  const framesOf = (start: string) =>
-    text
-      .split('\n\n')
-      .slice(0, -1)
-      .filter(frame => frame.startsWith(start))
+  const framesOf = (start: string) => whole.filter(frame => frame.startsWith(start))
   const frames = () => framesOf('id: ')
   return {
     ids: () => frames().map(frame => /^id: (.*)$/m.exec(frame)![1]!),
     events: () => frames().map(frame => JSON.parse(/^data: (.*)$/m.exec(frame)![1]!)),
     presence: () => framesOf('event: presence\n').map(frame => JSON.parse(/^data: (.*)$/m.exec(frame)![1]!)),
+    resume,
     response,
     ended,
     close,

@@ -48,12 +48,12 @@ function start(t: Test, dataDir: string, port: number, args: string[] = []) {
         if (child.exitCode !== null && !output.includes(text)) throw new Error(`it ended:\n${output}`)
         return output.includes(text)
       },
-      60_000,
+      150_000,
     )
   return { output: () => output, exited, stop, says, pid: child.pid! }
 }
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 t.test('the three printed commands do the main job, and the data survives a restart', async t => {
   const [dataDir, port] = [await dataFolder(t), await freePort()]

@@ -96,6 +96,7 @@ t.test('a consumer is given every event once, in the order of the log, also what
 t.test('a consumer that begins now is given nothing of the past, and all that follows', async t => {
   const world = await setUp(t)
   await world.append(5)
+  await readable(world, (await world.logged()).length)
   start(t, world, [writer({ from: 'now' })])
   await until('it has its place', async () => (await world.run(listFeedStates)).length > 0)
   const before = (await world.logged()).length
