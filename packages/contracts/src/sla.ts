@@ -1,44 +1,13 @@
 import { CLOCK_STATES, SLA_METRICS } from '@parley/domain'
 import { z } from 'zod'
-import { id, instantIn, instantOut, name } from './common.ts'
-
-const MAX_TARGET_SECONDS = 366 * 24 * 3600
-
-const target = z.int().min(1).max(MAX_TARGET_SECONDS).nullable().default(null)
-
-export const policyBody = z
-  .strictObject({
-    name,
-    calendar_id: id,
-    first_response_seconds: target,
-    next_response_seconds: target,
-    /** Waits that began earlier get no clock, so that a new policy does not breach in a mass. Now, when absent. */
-    enforce_from: instantIn.optional(),
-  })
-  .refine(policy => policy.first_response_seconds !== null || policy.next_response_seconds !== null, {
-    message: 'a policy needs at least one target',
-    path: ['first_response_seconds'],
-  })
-
-export const policyView = z
-  .object({
-    id,
-    name: z.string(),
-    version: z.int(),
-    calendar_id: id,
-    first_response_seconds: z.int().nullable(),
-    next_response_seconds: z.int().nullable(),
-    enforce_from: instantOut,
-    created_at: instantOut,
-  })
-  .meta({ id: 'SlaPolicy' })
+import { id, instantIn, instantOut } from './common.ts'
 
 export const clockView = z
   .object({
     id,
     metric: z.enum(SLA_METRICS),
     ordinal: z.int(),
-    contact_id: id,
+    contact_id: id.nullable().meta({ description: "Null: it is the whole conversation's." }),
     policy_id: id,
     policy_version: z.int(),
     calendar_id: id,
@@ -46,7 +15,14 @@ export const clockView = z
     started_at: instantOut,
     target_seconds: z.int(),
     due_at: instantOut,
+    priority: z.string().meta({ description: 'The priority whose target it has.' }),
+    cause: z.string().nullable().meta({
+      description: 'Why it falls due then, where that is not for its start: retargeted, policy_applied.',
+    }),
     state: z.enum(CLOCK_STATES),
+    paused_at: instantOut.nullable(),
+    paused_ms: z.int().meta({ description: 'How long it stood still, in calendar time, until it last went on.' }),
+    warn_at: instantOut.nullable().meta({ description: 'When it is told next that it is about to fall due.' }),
     breached_at: instantOut.nullable(),
     detected_at: instantOut.nullable(),
     fulfilled_at: instantOut.nullable(),
@@ -54,6 +30,7 @@ export const clockView = z
     cancelled_at: instantOut.nullable(),
     cancelled_reason: z.string().nullable(),
     owner_id: id.nullable(),
+    team_id: id.nullable(),
   })
   .meta({ id: 'SlaClock' })
 

@@ -54,7 +54,7 @@ import { readPosts } from './read-posts.ts'
 import { recogniseEchoes } from './recognise-echoes.ts'
 import { resolveContacts } from './resolve-contacts.ts'
 import { resolveThreads } from './resolve-threads.ts'
-import { loadInboxTargets } from './sla-promise.ts'
+import { loadPromises } from './sla/promises.ts'
 
 /**
  * Turns a batch of one channel's events into contacts, conversations, messages, waits and log entries, and closes
@@ -110,12 +110,12 @@ async function applyMessages(
   const external_ids = arrivals.map(arrival => arrival.external_id)
   const parent_ids = unique(arrivals.flatMap(arrival => arrival.parent_external_id ?? []))
   // Sent together. Conversations are locked before messages, as everywhere.
-  const [conversations, known, tombstones, parents, targets, people, posts] = await Promise.all([
+  const [conversations, known, tombstones, parents, promises, people, posts] = await Promise.all([
     lockConversationsByThread(trx, channel.id, unique(arrivals.map(arrival => arrival.thread_key)), parent_ids),
     lockKnownMessages(trx, channel.id, external_ids),
     findTombstones(trx, channel.id, external_ids),
     findParents(trx, channel.id, parent_ids),
-    loadInboxTargets(trx, channel.inbox_id),
+    loadPromises(trx, channel),
     resolveContacts(trx, channel, readAuthors(batch), now),
     upsertPosts(trx, channel.id, told.posts),
   ])
@@ -134,7 +134,7 @@ async function applyMessages(
     contactOf,
     postOf,
     nextNumber,
-    targets,
+    promises,
     window_seconds,
     now,
   )
@@ -184,7 +184,7 @@ async function applyMessages(
   const [waits] = await Promise.all([
     insertConversations(trx, threads.created).then(async () => {
       await writeAddresses()
-      return openWaits(trx, channel, unanswered, conversations, targets, now)
+      return openWaits(trx, channel, unanswered, conversations, promises, now)
     }),
     othersFirst().then(() => Promise.all(writeMessages())),
   ])

@@ -1,5 +1,6 @@
 import { closeWait, lockRunningClock, type NewEvent, type Trx, updateClock, type Wait } from '@parley/db'
 import type { Actor } from '@parley/domain'
+import { aboutClock } from './sla/clock-events.ts'
 
 /** Why nobody waits any more although nobody answered; `merged_into_id`: the wait that goes on instead. */
 export type Cancellation = {
@@ -25,7 +26,7 @@ export async function cancelWait(
   const clock = await lockRunningClock(trx, wait.id)
   if (!clock) return []
   await updateClock(trx, clock.id, { state: 'cancelled', cancelled_at: now, cancelled_reason: reason })
-  const data = { clock_id: clock.id, metric: clock.metric, reason }
+  const data = { ...aboutClock(clock), reason }
   const told = merged_into_id ? { ...data, wait_id: wait.id, merged_into_id } : data
   return [{ type: 'sla.cancelled', at: now, actor, conversation_id, data: told }]
 }

@@ -1,6 +1,6 @@
 import { type Conversation, extendClaim, findInboxLease, type Trx } from '@parley/db'
 import { type Actor, CalendarError, dueAt, NotFound } from '@parley/domain'
-import { compiledCalendar } from './sla-promise.ts'
+import { compiledCalendar } from './sla/promises.ts'
 
 /** Work writes a lease anew once less than this share of it remains: not on every keystroke. */
 const RENEW_BELOW = 0.75

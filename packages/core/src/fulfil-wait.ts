@@ -13,7 +13,8 @@ import {
 import { isBreached, SYSTEM } from '@parley/domain'
 import { creditOf } from './credit.ts'
 import { openWaits } from './open-waits.ts'
-import { loadInboxTargets } from './sla-promise.ts'
+import { aboutClock } from './sla/clock-events.ts'
+import { loadPromises } from './sla/promises.ts'
 
 /**
  * Ends the wait of the customer whom a reply answers, at the time the network accepted it. Answering one customer
@@ -36,8 +37,8 @@ export async function fulfilWait(
   const events = await endWait(trx, conversation, wait, reply, now)
   if (unseen) {
     const message = { ...unseen, contact_id: reply.contact_id }
-    const targets = await loadInboxTargets(trx, channel.inbox_id)
-    const opened = await openWaits(trx, channel, [message], [conversation], targets, now)
+    const promises = await loadPromises(trx, channel)
+    const opened = await openWaits(trx, channel, [message], [conversation], promises, now)
     events.push(...opened.events)
   }
   return events
@@ -66,8 +67,7 @@ export async function endWait(
     // Of a breach that is recorded, they are whose it was.
     ...(clock.breached_at ? {} : { owner_id: conversation.assignee_id, team_id: conversation.team_id }),
   })
-  const { id: clock_id, contact_id, metric, due_at } = clock
-  const data = { clock_id, contact_id, metric, due_at, ...creditOf(conversation) }
+  const data = { ...aboutClock(clock), ...creditOf(conversation) }
   const event = { at: now, actor: SYSTEM, conversation_id: conversation.id }
   if (late && !clock.breached_at) events.push({ ...event, type: 'sla.breached', data })
   events.push({ ...event, type: 'sla.fulfilled', data: { ...data, fulfilled_at: reply.occurred_at, late } })

@@ -1,6 +1,7 @@
 import { lockRunningClock, type NewEvent, setWaitOpening, type Trx, updateClock, type Wait } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
-import { dueOfClock } from './sla-promise.ts'
+import { aboutClock } from './sla/clock-events.ts'
+import { compiledCalendar, promiseOf, timesOf } from './sla/promises.ts'
 
 /** `due_at`: when its promise falls due now; null where none runs. */
 export type MovedWait = { due_at: Date | null; events: NewEvent[] }
@@ -21,10 +22,12 @@ export async function moveWait(
   await setWaitOpening(trx, wait.id, opened_at, message_id)
   const clock = await lockRunningClock(trx, wait.id)
   if (!clock || clock.breached_at) return { due_at: clock?.due_at ?? null, events: [] }
-  const due_at = await dueOfClock(trx, clock, opened_at)
-  await updateClock(trx, clock.id, { started_at: opened_at, due_at })
-  const data = { clock_id: clock.id, metric: clock.metric, reason, due_at }
+  const promise = await promiseOf(trx, clock)
+  const warnings = promise.targets[clock.metric]?.warn_before_seconds ?? []
+  const times = timesOf(compiledCalendar(promise, promise.calendar), { ...clock, started_at: opened_at }, warnings)
+  const moved = await updateClock(trx, clock.id, { started_at: opened_at, ...times })
   const { conversation_id } = wait
+  const data = { ...aboutClock(moved), reason }
   const event = { type: 'sla.retargeted' as const, at: now, actor: SYSTEM, conversation_id, data }
-  return { due_at, events: [{ ...event, previous: { due_at: clock.due_at } }] }
+  return { due_at: moved.due_at, events: [{ ...event, previous: { due_at: clock.due_at } }] }
 }

@@ -2,7 +2,7 @@ import { type Channel, type Conversation, type NewEvent, newId, type ThreadConve
 import { beginsAnew, clockTime, SYSTEM } from '@parley/domain'
 import type { PostOf } from './place-on-posts.ts'
 import type { Arrival } from './read-batch.ts'
-import type { InboxTargets } from './sla-promise.ts'
+import type { Promises } from './sla/promises.ts'
 
 export type NewConversation = Pick<
   Conversation,
@@ -43,7 +43,7 @@ export type OpenedThreads = {
  * were spoken. An answer to a message that was split off goes where that is; everything else to its thread.
  * @param messages new messages in the order of the thread
  * @param conversations those that are there already
- * @param targets what the channel's inbox promises
+ * @param promises what may be promised in the channel
  * @param reopen_window_seconds for how long it opens resolved conversations again; null: always
  */
 export function openThreads(
@@ -54,7 +54,7 @@ export function openThreads(
   contactOf: (external_id: string) => string,
   postOf: PostOf,
   nextNumber: () => number,
-  targets: InboxTargets,
+  promises: Promises,
   reopen_window_seconds: number | null,
   now: Date,
 ): OpenedThreads {
@@ -89,7 +89,9 @@ export function openThreads(
       subject: first?.subject ?? null,
       status,
       waiting_since,
-      next_due_at: (waiting_since && targets.clockFor({ ordinal: 1, opened_at: waiting_since })?.due_at) ?? null,
+      next_due_at:
+        (waiting_since && promises.clockFor({ ordinal: 1, opened_at: waiting_since }, promises.factsOfNew)?.due_at) ??
+        null,
       // In the order of the thread, the deleted ones among them.
       last_message_at: thread.at(-1)!.occurred_at,
       first_message_at: (first ?? thread[0]!).occurred_at,

@@ -1,5 +1,6 @@
 import {
   type Channel,
+  type Conversation,
   insertClocks,
   insertWaits,
   type LatestWait,
@@ -11,7 +12,8 @@ import {
 } from '@parley/db'
 import { clockTime, SYSTEM } from '@parley/domain'
 import { moveWait } from './move-wait.ts'
-import type { InboxTargets } from './sla-promise.ts'
+import { aboutClock } from './sla/clock-events.ts'
+import type { Promises } from './sla/promises.ts'
 
 /** A customer's message that nobody has answered. */
 export type UnansweredMessage = {
@@ -21,6 +23,8 @@ export type UnansweredMessage = {
   occurred_at: Date
   received_at: Date
 }
+
+type WaitingConversation = Pick<Conversation, 'id' | 'inbox_id' | 'channel_id' | 'priority' | 'team_id' | 'language'>
 
 export type OpenedWaits = {
   /** Since when somebody waits, and when a promise to them falls due, per conversation that this call changed. */
@@ -32,14 +36,14 @@ export type OpenedWaits = {
  * Opens a wait, with its clock, for each customer who wrote and was not waiting yet. One who is waiting already waits
  * since their oldest unanswered message, also when that one arrives last.
  * @param conversations those that may have waits; those created in this transaction have none
- * @param targets what the channel's inbox promises
+ * @param promises what may be promised in the channel
  */
 export async function openWaits(
   trx: Trx,
   channel: Channel,
   messages: UnansweredMessage[],
-  conversations: { id: string }[],
-  targets: InboxTargets,
+  conversations: WaitingConversation[],
+  promises: Promises,
   now: Date,
 ): Promise<OpenedWaits> {
   const waiting = new Map<string, Waiting>()
@@ -47,6 +51,7 @@ export async function openWaits(
   const latest = new Map<string, LatestWait>()
   const known = conversations.map(row => row.id)
   for (const wait of await listLatestWaits(trx, known)) latest.set(waitKey(wait), wait)
+  const facts = await promises.factsOf(trx, conversations)
   const note = (conversation_id: string, waiting_since: Date | null, next_due_at: Date | null) => {
     const before = waiting.get(conversation_id) ?? NOBODY_WAITS
     waiting.set(conversation_id, earlierOf(before, { waiting_since, next_due_at }))
@@ -80,25 +85,20 @@ export async function openWaits(
     }
     waits.push(wait)
     // A wait that was cancelled was never answered: until the first answer the promise is the one for a first answer.
-    const promised = targets.clockFor({ ordinal: (previous?.answers ?? 0) + 1, opened_at })
+    const promised = promises.clockFor(
+      { ordinal: (previous?.answers ?? 0) + 1, opened_at },
+      facts.get(conversation_id) ?? promises.factsOfNew,
+    )
     if (!promised) continue
-    const { metric, target_seconds, due_at, versions } = promised
+    const { inbox_id } = channel
     const clock = {
-      id: newId(now),
-      conversation_id,
-      contact_id,
-      wait_id: wait.id,
-      inbox_id: channel.inbox_id,
-      metric,
-      ordinal: wait.ordinal,
-      ...versions,
-      started_at: opened_at,
-      target_seconds,
-      due_at,
+      ...promised,
+      ...{ id: newId(now), conversation_id, contact_id, inbox_id, wait_id: wait.id, ordinal: wait.ordinal },
     }
     clocks.push(clock)
-    note(conversation_id, null, due_at)
-    const data = { clock_id: clock.id, contact_id, metric, started_at: opened_at, target_seconds, due_at, ...versions }
+    note(conversation_id, null, clock.due_at)
+    const { calendar_id, calendar_version } = clock
+    const data = { ...aboutClock(clock), calendar_id, calendar_version }
     events.push({ type: 'sla.started', at: now, actor: SYSTEM, conversation_id, data })
   }
   await Promise.all([insertWaits(trx, waits), insertClocks(trx, clocks)])

@@ -18,7 +18,8 @@ import { cancelWait } from './cancel-wait.ts'
 import { endWait } from './fulfil-wait.ts'
 import { moveWait } from './move-wait.ts'
 import { openWaits } from './open-waits.ts'
-import { loadInboxTargets } from './sla-promise.ts'
+import { aboutClock } from './sla/clock-events.ts'
+import { loadPromises } from './sla/promises.ts'
 
 /**
  * Lets the customer whom a reply had answered wait from where they began: it did not reach them. Where they have written
@@ -54,8 +55,8 @@ async function reopen(
     await resumeClockOf(trx, ended.id, reply.id)
     const events = await endWait(trx, conversation, ended, other, now)
     if (!oldest) return events
-    const targets = await loadInboxTargets(trx, channel.inbox_id)
-    const opened = await openWaits(trx, channel, [{ ...oldest, contact_id }], [conversation], targets, now)
+    const promises = await loadPromises(trx, channel)
+    const opened = await openWaits(trx, channel, [{ ...oldest, contact_id }], [conversation], promises, now)
     return [...events, ...opened.events]
   }
   const since = oldest && clockTime(oldest.occurred_at, oldest.received_at, channel.connected_at)
@@ -73,7 +74,7 @@ async function reopen(
   const clock = await resumeClockOf(trx, ended.id, reply.id)
   const events: NewEvent[] = []
   if (clock) {
-    const data = { clock_id: clock.id, metric: clock.metric, reason: 'reply_bounced', due_at: clock.due_at }
+    const data = { ...aboutClock(clock), reason: 'reply_bounced' }
     events.push({ type: 'sla.retargeted', at: now, actor: SYSTEM, conversation_id, data })
   }
   // What it had answered may have been set aside since, or stand in another conversation.

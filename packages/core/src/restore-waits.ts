@@ -9,7 +9,7 @@ import {
 } from '@parley/db'
 import { awaitsAnswer } from '@parley/domain'
 import { openWaits } from './open-waits.ts'
-import { loadInboxTargets } from './sla-promise.ts'
+import { loadPromises } from './sla/promises.ts'
 
 /**
  * Lets customers wait for an answer to messages that need one again, since they wrote them, as if these had never been
@@ -27,8 +27,8 @@ export async function restoreWaits(
     return contact_id && awaitsAnswer(message) ? { ...message, contact_id } : []
   })
   if (asked.length === 0) return []
-  const targets = await loadInboxTargets(trx, channel.inbox_id)
-  const { events } = await openWaits(trx, channel, asked, [conversation], targets, now)
+  const promises = await loadPromises(trx, channel)
+  const { events } = await openWaits(trx, channel, asked, [conversation], promises, now)
   await updateConversation(trx, conversation.id, { ...(await findWaiting(trx, conversation.id)), updated_at: now })
   return events
 }

@@ -14,7 +14,7 @@ import type { Actor } from '@parley/domain'
 import { cancelWait } from './cancel-wait.ts'
 import { dispositionEvents } from './disposition-events.ts'
 import { openWaits } from './open-waits.ts'
-import { loadInboxTargets } from './sla-promise.ts'
+import { loadPromises } from './sla/promises.ts'
 
 /** Nobody answers spam, so nobody waits in it. The caller has locked the conversation. Returns what to log. */
 export async function cancelSpamWaits(trx: Trx, { id }: Conversation, actor: Actor, now: Date): Promise<NewEvent[]> {
@@ -43,8 +43,8 @@ export async function restoreSpamWaits(
     const message = await findOldestAwaiting(trx, customer, channel.connected_at)
     if (message) unanswered.push({ ...message, contact_id })
   }
-  const targets = await loadInboxTargets(trx, channel.inbox_id)
-  return [...events, ...(await openWaits(trx, channel, unanswered, [conversation], targets, now)).events]
+  const promises = await loadPromises(trx, channel)
+  return [...events, ...(await openWaits(trx, channel, unanswered, [conversation], promises, now)).events]
 }
 
 /** Who was answered in what was taken for spam has been answered. */

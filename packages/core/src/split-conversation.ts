@@ -23,7 +23,7 @@ import {
 } from '@parley/db'
 import { type Actor, DomainError, NotFound, SYSTEM, statusAfterMerge } from '@parley/domain'
 import { openWaits } from './open-waits.ts'
-import { loadInboxTargets } from './sla-promise.ts'
+import { loadPromises } from './sla/promises.ts'
 
 export type ConversationSplit = {
   message_ids: string[]
@@ -143,7 +143,7 @@ async function openBoth(
     const message = await findOldestAwaiting(trx, { conversation_id, contact_id }, channel.connected_at)
     if (message) unanswered.push({ ...message, contact_id })
   }
-  const targets = await loadInboxTargets(trx, old.inbox_id)
-  const { events } = await openWaits(trx, channel, unanswered, [old, { id: apart }], targets, now)
+  const promises = await loadPromises(trx, channel)
+  const { events } = await openWaits(trx, channel, unanswered, [old, { ...old, id: apart }], promises, now)
   return events
 }

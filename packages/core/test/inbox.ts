@@ -38,7 +38,7 @@ import {
   updateInbox,
   type Wait,
 } from '@parley/db'
-import { type ConversationStatus, SYSTEM } from '@parley/domain'
+import { type ConversationStatus, type SlaTargets, SYSTEM } from '@parley/domain'
 import { capabilities, testDatabase } from '@parley/testing'
 import type { Test } from 'tap'
 
@@ -109,6 +109,7 @@ const ALWAYS = [1, 2, 3, 4, 5, 6, 7].map(weekday => ({ weekday, opens: '00:00', 
 export type SlaTerms = {
   first?: number | null
   next?: number | null
+  targets?: SlaTargets
   enforce_from?: Date
   weekly?: { weekday: number; opens: string; closes: string }[]
   time_zone?: string
@@ -181,11 +182,15 @@ export async function openInbox(db: Database) {
       const draft = {
         name: randomUUID(),
         calendar_id: calendar.id,
-        first_response_seconds: given.first === undefined ? 3600 : given.first,
-        next_response_seconds: given.next === undefined ? 3600 : given.next,
+        ...{ position: 100, enabled: true, conditions: null },
+        targets: {
+          ...(given.first !== null && { first_response: { seconds: given.first ?? 3600 } }),
+          ...(given.next !== null && { next_response: { seconds: given.next ?? 3600 } }),
+          ...given.targets,
+        },
         enforce_from: given.enforce_from ?? new Date(0),
       }
-      const policy = await createPolicy(trx, draft, CONNECTED)
+      const policy = await createPolicy(trx, draft, SYSTEM, CONNECTED)
       await updateInbox(trx, inbox_id, { sla_policy_id: policy.id })
       return policy
     })

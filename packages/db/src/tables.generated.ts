@@ -914,8 +914,10 @@ export interface SlaClocks {
   calendar_version: number;
   cancelled_at: Timestamp | null;
   cancelled_reason: string | null;
-  contact_id: string;
+  cause: string | null;
+  contact_id: string | null;
   conversation_id: string;
+  counted_ms: Generated<number>;
   detected_at: Timestamp | null;
   due_at: Timestamp;
   fulfilled_at: Timestamp | null;
@@ -925,31 +927,44 @@ export interface SlaClocks {
   metric: import('@parley/domain').SlaMetric;
   ordinal: number;
   owner_id: string | null;
+  paused_at: Timestamp | null;
+  paused_ms: Generated<number>;
   policy_id: string;
   policy_version: number;
+  priority: Generated<string>;
+  running_since: Timestamp | null;
   started_at: Timestamp;
   state: Generated<import('@parley/domain').ClockState>;
   target_seconds: number;
   team_id: string | null;
-  wait_id: string;
+  wait_id: string | null;
+  warn_at: Timestamp | null;
+  warnings: Generated<number[]>;
   workspace_id: Generated<string>;
 }
 
 export interface SlaPolicies {
   created_at: Timestamp;
+  enabled: Generated<boolean>;
   id: string;
   name: string;
+  position: Generated<number>;
   version: number;
   workspace_id: Generated<string>;
 }
 
 export interface SlaPolicyVersions {
   calendar_id: string;
+  conditions: Json | null;
   created_at: Timestamp;
+  created_by_id: string | null;
+  created_by_type: string | null;
+  enabled: Generated<boolean>;
   enforce_from: Timestamp;
-  first_response_seconds: number | null;
-  next_response_seconds: number | null;
+  name: string;
   policy_id: string;
+  position: Generated<number>;
+  targets: Json;
   version: number;
   workspace_id: Generated<string>;
 }

@@ -33,8 +33,12 @@ export {
   CalendarError,
   type CompiledCalendar,
   compileCalendar,
+  dueAfter,
   dueAt,
 } from './sla/calendar.ts'
+export * from './sla/clock.ts'
+export * from './sla/metric.ts'
+export * from './sla/policy.ts'
 export * from './sla/wait.ts'
 export * from './subject.ts'
 export * from './text/clean-text.ts'

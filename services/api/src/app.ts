@@ -46,6 +46,7 @@ import { operationRoutes } from './routes/operation.ts'
 import { ownershipRoutes } from './routes/ownership.ts'
 import { parkedEventRoutes } from './routes/parked-events.ts'
 import { peopleRoutes } from './routes/people.ts'
+import { policyRoutes } from './routes/policies.ts'
 import { postRoutes } from './routes/posts.ts'
 import { presenceRoutes } from './routes/presence.ts'
 import { replyRoutes } from './routes/replies.ts'
@@ -136,7 +137,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       auditRoutes,
     ],
     ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes, contactExportRoutes],
-    ...[calendarRoutes, feedRoutes, searchRoutes],
+    ...[calendarRoutes, policyRoutes, feedRoutes, searchRoutes],
     ...[watcherRoutes, notificationRoutes, taskRoutes, expertLinkRoutes],
   ]
   for (const routes of versioned) {

@@ -47,7 +47,11 @@ const GOOD: Record<string, Json> = {
   [`PATCH /v1/teams/${team.id}`]: { name: 'Nights' },
   'POST /v1/calendars': { name: 'Office', definition: hours },
   [`PATCH /v1/calendars/${calendar.id}`]: { name: 'Office' },
-  'POST /v1/sla/policies': { name: 'Hour', calendar_id: conversation.id, first_response_seconds: 3600 },
+  'POST /v1/sla/policies': {
+    name: 'Hour',
+    calendar_id: conversation.id,
+    targets: { first_response: { seconds: 3600 } },
+  },
   [`POST /v1/conversations/${conversation.id}/notes`]: { body: 'Hello' },
   [`PUT /v1/messages/${conversation.messages[0]}/triage`]: { question: true },
   'POST /v1/tasks': { conversation_id: conversation.id, title: 'Call them', due_at: '2027-01-07T09:00:00Z' },

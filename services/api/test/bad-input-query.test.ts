@@ -157,7 +157,7 @@ t.test('an instant is a date that exists, with a zone, from 1970 to 9999', async
       definition: { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '00:00', closes: '24:00' }] },
     })
   ).body
-  const policy = { name: 'An hour', calendar_id: calendar.id, first_response_seconds: 3600 }
+  const policy = { name: 'An hour', calendar_id: calendar.id, targets: { first_response: { seconds: 3600 } } }
   await changesNothing(t, api, async () => {
     for (const instant of NO_INSTANTS) {
       const query = `from=${encoded(instant)}&to=2026-06-01T00:00:00Z`

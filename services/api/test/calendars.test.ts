@@ -104,7 +104,7 @@ t.test('a change that cannot be is refused, naming what is wrong, and nothing is
 
 t.test('hours in which a policy that counts by them could not be kept are refused, naming it', async t => {
   const { id } = await add()
-  const terms = { calendar_id: id, first_response_seconds: 300 * 24 * 3600 }
+  const terms = { calendar_id: id, targets: { first_response: { seconds: 300 * 24 * 3600 } } }
   const around = [1, 2, 3, 4, 5, 6, 7].map(weekday => ({ weekday, opens: '00:00', closes: '24:00' }))
   t.equal((await change(id, { definition: { ...MONDAYS, weekly: around } }, 1)).status, 200)
   t.equal((await api.call('POST', '/v1/sla/policies', { name: 'Patient', ...terms })).status, 201)

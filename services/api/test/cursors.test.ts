@@ -59,7 +59,11 @@ t.test('every list has pages', async t => {
     const definition = { time_zone: 'Europe/Berlin', weekly }
     const calendar = await api.call('POST', '/v1/calendars', { name: `Hours ${index}`, definition })
     t.equal(calendar.status, 201, calendar.text)
-    const policy = { name: `Policy ${index}`, calendar_id: calendar.body.id, first_response_seconds: 3600 }
+    const policy = {
+      name: `Policy ${index}`,
+      calendar_id: calendar.body.id,
+      targets: { first_response: { seconds: 3600 } },
+    }
     t.equal((await api.call('POST', '/v1/sla/policies', policy)).status, 201)
     t.equal((await api.call('POST', '/v1/saved_replies', { name: `Reply ${index}`, body: 'Hello' })).status, 201)
     t.equal((await api.call('POST', '/v1/tags', { name: `Tag ${index}` })).status, 201)

@@ -83,7 +83,7 @@ export async function addThings(api: TestApi, tenant: Tenant): Promise<Things> {
       actions: [{ type: 'set_priority', priority: 'high' }],
     }),
     invitation: await make('/v1/invitations', { email: `ana${Math.random()}@example.com`, role: 'agent' }),
-    policy: await make('/v1/sla/policies', { calendar_id: calendar, first_response_seconds: 60 }),
+    policy: await make('/v1/sla/policies', { calendar_id: calendar, targets: { first_response: { seconds: 60 } } }),
   }
 }
 

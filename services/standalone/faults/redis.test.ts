@@ -15,7 +15,7 @@ async function onOwnRedis(t: Test, run: (t: Test, redis: RedisServer) => Promise
 async function promiseAnswers({ admin, inbox_id }: World) {
   const weekly = [1, 2, 3, 4, 5, 6, 7].map(weekday => ({ weekday, opens: '00:00', closes: '24:00' }))
   const calendar = await admin.post('/v1/calendars', { name: 'Always', definition: { time_zone: 'Etc/UTC', weekly } })
-  const policy = { name: 'At once', calendar_id: calendar.body.id, first_response_seconds: 1 }
+  const policy = { name: 'At once', calendar_id: calendar.body.id, targets: { first_response: { seconds: 1 } } }
   const { body } = await admin.post('/v1/sla/policies', policy)
   await admin.patch(`/v1/inboxes/${inbox_id}`, { sla_policy_id: body.id })
 }

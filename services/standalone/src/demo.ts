@@ -53,8 +53,7 @@ async function promiseAnswers(rest: Rest, inbox_id: string, now: Date): Promise<
   const policy = await rest<{ id: string }>('POST', '/v1/sla/policies', {
     name: `Within the hour ${suffix}`,
     calendar_id: calendar.id,
-    first_response_seconds: 3600,
-    next_response_seconds: 7200,
+    targets: { first_response: { seconds: 3600, warn_before_seconds: [600] }, next_response: { seconds: 7200 } },
     enforce_from: '2020-01-01T00:00:00Z',
   })
   await rest('PATCH', `/v1/inboxes/${inbox_id}`, { sla_policy_id: policy.id })

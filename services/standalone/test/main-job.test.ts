@@ -26,13 +26,13 @@ t.test('a comment comes in, a person answers, the customer reads it, the wait is
     const weekly = [1, 2, 3, 4, 5, 6, 7].map(weekday => ({ weekday, opens: '00:00', closes: '24:00' }))
     const calendar = await admin.post('/v1/calendars', { name: 'Always', definition: { time_zone: 'UTC', weekly } })
     t.equal(calendar.status, 201, JSON.stringify(calendar.body))
-    const targets = { first_response_seconds: 3600, next_response_seconds: 7200 }
+    const targets = { first_response: { seconds: 3600 }, next_response: { seconds: 7200 } }
     const enforce_from = '2020-01-01T00:00:00Z'
     const policy = await admin.post('/v1/sla/policies', {
       name: 'An hour',
       calendar_id: calendar.body.id,
       enforce_from,
-      ...targets,
+      targets,
     })
     t.equal(policy.status, 201, JSON.stringify(policy.body))
     const inbox = await admin.patch(`/v1/inboxes/${inbox_id}`, { sla_policy_id: policy.body.id })

@@ -89,8 +89,9 @@ async function knowThem(t: Test) {
   await run(async trx => {
     const definition = { time_zone: 'UTC', weekly: ALWAYS, holidays: [] }
     const calendar = await createCalendar(trx, { name: 'Always', definition }, SYSTEM, clock.now)
-    const terms = { first_response_seconds: 3600, next_response_seconds: 3600, enforce_from: new Date(0) }
-    const policy = await createPolicy(trx, { name: 'Hour', calendar_id: calendar.id, ...terms }, clock.now)
+    const targets = { first_response: { seconds: 3600 }, next_response: { seconds: 3600 } }
+    const terms = { position: 100, enabled: true, conditions: null, targets, enforce_from: new Date(0) }
+    const policy = await createPolicy(trx, { name: 'Hour', calendar_id: calendar.id, ...terms }, SYSTEM, clock.now)
     await updateInbox(trx, worker.inbox_id, { sla_policy_id: policy.id })
   })
   const channel = await worker.addChannel({ kind: 'mastodon' })

@@ -14,7 +14,11 @@ t.test('a tick records the breaches that have come due, at their due times, and 
     const calendar = await createCalendar(trx, { name: 'Always', definition }, SYSTEM, at('08:00:00'))
     const policy = await createPolicy(
       trx,
-      { name: 'Ten minutes', calendar_id: calendar.id, first_response_seconds: 600, next_response_seconds: null },
+      {
+        ...{ name: 'Ten minutes', position: 100, enabled: true, calendar_id: calendar.id, conditions: null },
+        targets: { first_response: { seconds: 600 } },
+      },
+      SYSTEM,
       at('08:00:00'),
     )
     await updateInbox(trx, worker.inbox_id, { sla_policy_id: policy.id })

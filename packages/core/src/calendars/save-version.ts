@@ -4,10 +4,10 @@ import {
   type CalendarRow,
   findCalendar,
   insertCalendarVersion,
-  listTargetsIn,
+  listPoliciesBy,
   type Trx,
 } from '@parley/db'
-import { type Actor, type Calendar, compileCalendar, DomainError, dueAt } from '@parley/domain'
+import { type Actor, type Calendar, compileCalendar, DomainError, dueAt, everyTarget } from '@parley/domain'
 import { refuseImpossible } from './refuse-impossible.ts'
 
 export type CalendarContent = { name: string; definition: Calendar }
@@ -30,12 +30,12 @@ export async function refuseUnkeepable(
   now: Date,
 ): Promise<void> {
   const compiled = refuseImpossible(() => compileCalendar(definition))
-  for (const { policy, seconds } of calendar_id ? await listTargetsIn(trx, calendar_id) : []) {
+  for (const { name, targets } of calendar_id ? await listPoliciesBy(trx, calendar_id) : []) {
     try {
-      refuseImpossible(() => dueAt(compiled, now, seconds))
+      for (const seconds of everyTarget(targets)) refuseImpossible(() => dueAt(compiled, now, seconds))
     } catch (error) {
       if (!(error instanceof DomainError)) throw error
-      throw new DomainError(error.code, `The policy '${policy}' counts by this calendar: ${error.message}`)
+      throw new DomainError(error.code, `The policy '${name}' counts by this calendar: ${error.message}`)
     }
   }
 }

@@ -87,26 +87,3 @@ export async function listCalendarVersions(
   if (page.after !== undefined) query = query.where('v.version', '<', page.after)
   return query.orderBy('v.version', 'desc').limit(page.limit).execute()
 }
-
-/** Business hours as they were in one version. */
-export async function getCalendarVersion(trx: Trx, calendar_id: string, version: number): Promise<unknown> {
-  const row = await trx
-    .selectFrom('calendar_versions')
-    .select('definition')
-    .where('calendar_id', '=', calendar_id)
-    .where('version', '=', version)
-    .executeTakeFirstOrThrow()
-  return row.definition
-}
-
-/** What the policies that count by a calendar promise today, in seconds; a policy stands in it once for each target. */
-export async function listTargetsIn(trx: Trx, calendar_id: string): Promise<{ policy: string; seconds: number }[]> {
-  const { rows } = await sql<{ policy: string; seconds: number }>`
-    select p.name as policy, t.seconds
-    from sla_policies p
-    join sla_policy_versions v on v.workspace_id = p.workspace_id and v.policy_id = p.id and v.version = p.version
-    cross join lateral (values (v.first_response_seconds), (v.next_response_seconds)) t (seconds)
-    where v.calendar_id = ${calendar_id} and t.seconds is not null
-    order by p.name, t.seconds`.execute(trx)
-  return rows
-}

@@ -72,6 +72,35 @@ export async function breachDueClocks(trx: Trx, now: Date, limit: number): Promi
   return rows
 }
 
+/** Workspaces in which it is to be told that a clock is about to fall due. */
+export async function listWorkspacesToWarn(trx: SystemTrx, now: Date): Promise<string[]> {
+  const { rows } = await sql<{ workspace_id: string }>`
+    select distinct workspace_id from sla_clocks
+    where state = 'running' and breached_at is null and warn_at <= ${now}`.execute(trx)
+  return rows.map(row => row.workspace_id)
+}
+
+/** Locks up to `limit` clocks of which that is to be told; what another worker is at is passed over. */
+export async function lockClocksToWarn(trx: Trx, now: Date, limit: number): Promise<SlaClock[]> {
+  const { rows } = await sql<SlaClock>`
+    select * from sla_clocks where state = 'running' and breached_at is null and warn_at <= ${now}
+    order by warn_at limit ${limit} for no key update skip locked`.execute(trx)
+  return rows
+}
+
+/** Takes the warnings that were told off clocks, and says when the next ones are. */
+export async function setWarnings(
+  trx: Trx,
+  clocks: { id: string; told: number; warn_at: Date | null }[],
+): Promise<void> {
+  if (clocks.length === 0) return
+  const column = <K extends keyof (typeof clocks)[number]>(name: K) => clocks.map(clock => clock[name])
+  await sql`update sla_clocks c set warnings = c.warnings[w.told + 1:], warn_at = w.warn_at
+    from unnest(${column('id')}::uuid[], ${column('told')}::int[], ${column('warn_at')}::timestamptz[])
+      as w (id, told, warn_at)
+    where c.id = w.id`.execute(trx)
+}
+
 export type MetricSummary = {
   metric: SlaMetric
   met: number

@@ -80,13 +80,20 @@ export function openSeconds(calendar: Calendar | CompiledCalendar, from: Date, t
  * @throws CalendarError `due_beyond_ten_years` (3653 days), `invalid_target`, or as `compileCalendar`
  */
 export function dueAt(calendar: Calendar | CompiledCalendar, start: Date, target_seconds: number): Date {
-  const compiled = compiledOf(calendar)
   if (!Number.isInteger(target_seconds) || target_seconds < 0)
     throw new CalendarError('invalid_target', `${target_seconds} is not a whole number of seconds`)
+  return dueAfter(calendar, start, target_seconds * 1000)
+}
+
+/**
+ * The same for a time in whole milliseconds, such as what is left of a target.
+ * @throws CalendarError `due_beyond_ten_years`, or as `compileCalendar`
+ */
+export function dueAfter(calendar: Calendar | CompiledCalendar, start: Date, target_ms: number): Date {
   const from = instantOf(start)
-  const due = findDue(compiled, from, target_seconds * 1000)
+  const due = findDue(compiledOf(calendar), from, target_ms)
   if (due > from + TEN_YEARS_MS)
-    throw new CalendarError('due_beyond_ten_years', `${target_seconds} s of open time take more than ten years`)
+    throw new CalendarError('due_beyond_ten_years', `${target_ms / 1000} s of open time take more than ten years`)
   return new Date(due)
 }
 

@@ -1,56 +1,13 @@
-import {
-  conversationSlaView,
-  idParams,
-  pageOf,
-  pageQuery,
-  policyBody,
-  policyView,
-  summaryQuery,
-  summaryView,
-} from '@parley/contracts'
-import { createPolicy } from '@parley/core'
-import { findConversation, listClocks, listPolicies, listWaits, summariseClocks } from '@parley/db'
+import { conversationSlaView, idParams, summaryQuery, summaryView } from '@parley/contracts'
+import { findConversation, listClocks, listWaits, summariseClocks } from '@parley/db'
 import { NotFound, SLA_METRICS } from '@parley/domain'
 import type { z } from 'zod'
-import { pageById } from '../paging.ts'
-import { applyEffect } from '../plugins/effects.ts'
 import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** What was promised, how long customers wait, and whether the promise is kept. */
-export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
+export const slaRoutes: Routes = async (app, { ctx }) => {
   const { db, now } = ctx
-
-  app.get(
-    '/sla/policies',
-    {
-      config: { access: 'lead' },
-      schema: {
-        tags: ['Leads'],
-        summary: 'List SLA policies',
-        querystring: pageQuery,
-        response: { 200: pageOf(policyView) },
-      },
-    },
-    request => pageById(ctx, cursors, request, listPolicies),
-  )
-
-  app.post(
-    '/sla/policies',
-    {
-      config: { access: 'lead' },
-      schema: {
-        tags: ['Leads'],
-        summary: 'Create an SLA policy; give it to an inbox to put it to work',
-        body: policyBody,
-        response: { 201: policyView },
-      },
-    },
-    async (request, reply) => {
-      await applyEffect(ctx, request, reply, { status: 201 }, trx => createPolicy(trx, request.body, now()))
-      return reply
-    },
-  )
 
   app.get(
     '/conversations/:id/sla',

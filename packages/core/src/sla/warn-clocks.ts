@@ -1,0 +1,41 @@
+import { appendEvents, lockClocksToWarn, type NewEvent, type SlaClock, setWarnings, type Trx } from '@parley/db'
+import { type CompiledCalendar, nextWarning, SYSTEM } from '@parley/domain'
+import { aboutClock } from './clock-events.ts'
+import { compiledCalendar, promiseOf } from './promises.ts'
+
+/**
+ * Tells which clocks are about to fall due, up to `limit` of them. One that nobody looked at for long tells every warning
+ * that has come up since. Returns how many clocks there were.
+ */
+export async function warnClocks(trx: Trx, now: Date, limit: number): Promise<number> {
+  const clocks = await lockClocksToWarn(trx, now, limit)
+  const events: NewEvent[] = []
+  const left = []
+  for (const clock of clocks) {
+    const promise = await promiseOf(trx, clock)
+    const { told, warn_at } = warningsUntil(compiledCalendar(promise, promise.calendar), clock, now)
+    left.push({ id: clock.id, told: told.length, warn_at })
+    const { conversation_id } = clock
+    for (const data of told) {
+      events.push({
+        type: 'sla.warned',
+        at: now,
+        actor: SYSTEM,
+        conversation_id,
+        data: { ...aboutClock(clock), ...data },
+      })
+    }
+  }
+  await setWarnings(trx, left)
+  await appendEvents(trx, events)
+  return clocks.length
+}
+
+function warningsUntil(calendar: CompiledCalendar, clock: SlaClock, now: Date) {
+  const told: { before_seconds: number; warn_at: Date }[] = []
+  for (let left = clock.warnings; ; left = left.slice(1)) {
+    const next = nextWarning(calendar, clock, left)
+    if (!next || next.at > now) return { told, warn_at: next?.at ?? null }
+    told.push({ before_seconds: next.before_seconds, warn_at: next.at })
+  }
+}
