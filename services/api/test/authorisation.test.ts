@@ -94,12 +94,13 @@ const BODY_IDS: Record<string, string> = {
   'POST /v1/inboxes /sla_policy_id': 'policy',
   'PATCH /v1/inboxes/{id} /sla_policy_id': 'policy',
   ...Object.fromEntries(
-    ['POST /v1/sla/policies', 'PATCH /v1/sla/policies/{id}'].flatMap(route => [[`${route} /calendar_id`, 'calendar']]),
+    ['POST /v1/sla/policies', 'PATCH /v1/sla/policies/{id}'].flatMap(route => [
+      [`${route} /calendar_id`, 'calendar'],
+      [`${route} /conditions/inbox_id/0`, 'inbox'],
+      [`${route} /conditions/channel_id/0`, 'channel'],
+      [`${route} /conditions/team_id/0`, 'team'],
+    ]),
   ),
-  'POST /v1/sla/policies /conditions/inbox_id/0': 'inbox',
-  'POST /v1/sla/policies /conditions/channel_id/0': 'channel',
-  'POST /v1/sla/policies /conditions/team_id/0': 'team',
-  'PATCH /v1/sla/policies/{id} /conditions/any/0/inbox_id/0': 'inbox',
   'POST /v1/api_keys /user_id': 'user',
   'POST /v1/api_keys /inbox_ids/0': 'inbox',
   'POST /v1/invitations /inbox_ids/0': 'inbox',

@@ -121,6 +121,7 @@ const COLLECTIONS: Record<string, string> = {
   feeds: 'message',
   tasks: 'task',
   calendars: 'calendar',
+  sla: 'policy',
 }
 /** What another id of a path names, by its own name. */
 const PARAMETERS: Record<string, string> = {
