@@ -51,10 +51,7 @@ export function bodyFor(route: Route, ids: Json): Json {
       conditions: { inbox_id: [ids.inbox], channel_id: [ids.channel], team_id: [ids.team] },
       targets: { first_response: { seconds: 60 } },
     },
-    'PATCH /v1/sla/policies/{id}': {
-      calendar_id: ids.calendar,
-      conditions: { inbox_id: [ids.inbox], channel_id: [ids.channel], team_id: [ids.team] },
-    },
+    'PATCH /v1/sla/policies/{id}': { calendar_id: ids.calendar, conditions: { inbox_id: [ids.inbox] } },
     'PUT /v1/conversations/{id}/draft': { body: 'Hello' },
     'POST /v1/conversations/{id}/notes': { body: 'Hello' },
     'POST /v1/me/notifications/read': { ids: ['00000000-0000-7000-8000-000000000000'] },
