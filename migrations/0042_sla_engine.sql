@@ -56,8 +56,9 @@ alter table sla_clocks
   add column warnings integer[] not null default '{}',
   add column warn_at timestamptz(3);
 alter table sla_clocks drop constraint sla_clocks_workspace_id_conversation_id_contact_id_metric_o_key;
+-- One that another policy took over from has left its place to it.
 create unique index sla_clocks_ordinal on sla_clocks (workspace_id, conversation_id, contact_id, metric, ordinal)
-  nulls not distinct;
+  nulls not distinct where cancelled_reason is distinct from 'policy_removed';
 -- One of a kind at a time.
 create unique index sla_clocks_of_conversation on sla_clocks (workspace_id, conversation_id, metric)
   where wait_id is null and state in ('running', 'paused');

@@ -69,6 +69,8 @@ export const EVENT_TYPES = [
   'sla_policy.created',
   'sla_policy.updated',
   'sla.started',
+  'sla.paused',
+  'sla.resumed',
   'sla.warned',
   'sla.retargeted',
   'sla.breached',

@@ -20,6 +20,10 @@ import { SYSTEM, statusAfterReplySent } from '@parley/domain'
 import { dispositionEvents } from './disposition-events.ts'
 import { endWait, fulfilWait } from './fulfil-wait.ts'
 import type { MessageRow } from './message-row.ts'
+import type { ChangedConversation } from './sla/settle-clocks.ts'
+
+/** What to log, and the conversations of which the state has changed. */
+export type NativeAnswers = { events: NewEvent[]; clocked: ChangedConversation[] }
 
 /**
  * Answers that a person typed in the network's own app end waits like any other, at the network's time; also when the
@@ -32,15 +36,16 @@ export async function answerNatively(
   inserted: MessageRow[],
   conversations: Conversation[],
   now: Date,
-): Promise<NewEvent[]> {
+): Promise<NativeAnswers> {
   const ours = inserted.filter(row => row.direction === 'outbound').map(row => row.conversation_id)
   const ids = [...new Set([...conversations.map(row => row.id), ...ours])]
-  if (ids.length === 0) return []
-  const events: NewEvent[] = []
-  for (const answer of await listNativeAnswers(trx, ids)) events.push(...(await applyAnswer(trx, channel, answer, now)))
+  const answers: NativeAnswers = { events: [], clocked: [] }
+  if (ids.length === 0) return answers
+  for (const answer of await listNativeAnswers(trx, ids)) await applyAnswer(trx, channel, answer, answers, now)
   const fresh = inserted.filter(row => row.direction === 'outbound' && !row.deleted_at).map(row => row.id)
-  for (const answer of await listOvertaken(trx, fresh)) events.push(...(await precede(trx, channel, answer, now)))
-  return events
+  for (const answer of await listOvertaken(trx, fresh))
+    answers.events.push(...(await precede(trx, channel, answer, now)))
+  return answers
 }
 
 /** An answer that reaches us behind a later one had ended the wait already. */
@@ -64,10 +69,16 @@ async function addressees(trx: Trx, { conversation_id, contact_id, parent_extern
   return known ? listSamePerson(trx, known) : []
 }
 
-async function applyAnswer(trx: Trx, channel: Channel, answer: Message, now: Date): Promise<NewEvent[]> {
+async function applyAnswer(
+  trx: Trx,
+  channel: Channel,
+  answer: Message,
+  answers: NativeAnswers,
+  now: Date,
+): Promise<void> {
   const { conversation_id } = answer
   const people = await addressees(trx, answer)
-  if (people.length === 0) return []
+  if (people.length === 0) return
   const conversation = (await lockConversation(trx, conversation_id))!
   const events = dispositionEvents(await markAnswered(trx, answer, people, channel.connected_at), SYSTEM, now)
   for (const each of people) {
@@ -79,11 +90,13 @@ async function applyAnswer(trx: Trx, channel: Channel, answer: Message, now: Dat
     resolve_after: false,
     somebody_waits: waiting.waiting_since !== null,
   })
-  if (events.length === 0 && status === conversation.status) return []
-  await updateConversation(trx, conversation_id, { status, ...waiting, updated_at: now })
-  if (status === conversation.status) return events
+  answers.events.push(...events)
+  if (events.length === 0 && status === conversation.status) return
+  const row = await updateConversation(trx, conversation_id, { status, ...waiting, updated_at: now })
+  if (status === conversation.status) return
+  answers.clocked.push({ ...row, changed: ['status'] })
   const { status: previous } = conversation
   const data = { message_id: answer.id, status }
   const changed = { type: 'conversation.updated' as const, at: now, actor: SYSTEM, conversation_id, data }
-  return [...events, { ...changed, previous: { status: previous } }]
+  answers.events.push({ ...changed, previous: { status: previous } })
 }

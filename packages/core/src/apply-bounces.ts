@@ -23,6 +23,7 @@ import { boundedKey } from './bounded-key.ts'
 import { dispositionEvents } from './disposition-events.ts'
 import { reopenWait } from './reopen-wait.ts'
 import { restoreWaits } from './restore-waits.ts'
+import { settleClocks } from './sla/settle-clocks.ts'
 import { storableText } from './storable-text.ts'
 
 /**
@@ -52,7 +53,7 @@ export async function applyBounces(trx: Trx, channel: Channel, bounces: Connecto
     events.push(...(await unanswer(trx, channel, conversation, message, now)))
     const waiting = await findWaiting(trx, conversation.id)
     const { status } = conversation
-    await updateConversation(trx, conversation.id, {
+    const row = await updateConversation(trx, conversation.id, {
       status: 'open',
       ...waiting,
       resolved_at: null,
@@ -63,6 +64,7 @@ export async function applyBounces(trx: Trx, channel: Channel, bounces: Connecto
       events.push({ ...event, type, data: { status: 'open' }, previous: { status } })
     }
     await appendEvents(trx, events)
+    if (status !== 'open') await settleClocks(trx, [{ ...row, changed: ['status'] }], SYSTEM, now)
   }
 }
 

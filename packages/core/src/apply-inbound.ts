@@ -37,7 +37,7 @@ import { dispositionEvents } from './disposition-events.ts'
 import { forgetErased } from './forget-erased.ts'
 import { type MessageRow, messageRow, receivedEvents } from './message-row.ts'
 import { moveConversations } from './move-conversations.ts'
-import { openThreads } from './open-threads.ts'
+import { type NewConversation, openThreads } from './open-threads.ts'
 import { openWaits, type UnansweredMessage } from './open-waits.ts'
 import { placeOnPosts, postEvents } from './place-on-posts.ts'
 import { readAttachments } from './read-attachments.ts'
@@ -54,7 +54,8 @@ import { readPosts } from './read-posts.ts'
 import { recogniseEchoes } from './recognise-echoes.ts'
 import { resolveContacts } from './resolve-contacts.ts'
 import { resolveThreads } from './resolve-threads.ts'
-import { loadPromises } from './sla/promises.ts'
+import { loadPromises, type Promises } from './sla/promises.ts'
+import { type ChangedConversation, settleClocks } from './sla/settle-clocks.ts'
 
 /**
  * Turns a batch of one channel's events into contacts, conversations, messages, waits and log entries, and closes
@@ -74,7 +75,7 @@ export async function applyInbound(
   const deletions = readDeletions(batch, channel.id)
   // Before the messages, so that one which is deleted in the same batch is never seen: nobody waits for its answer.
   await insertTombstones(trx, deletions)
-  const { events, described } = await applyMessages(trx, channel, batch, nextNumber, now)
+  const { events, described, clocked, promises } = await applyMessages(trx, channel, batch, nextNumber, now)
   events.push(...(await applyDeletions(trx, channel, deletions, now)))
   await applyBounces(trx, channel, readBounces(batch), now)
   await Promise.all([
@@ -83,6 +84,7 @@ export async function applyInbound(
     // Last: authors write in many threads, and another lane's drain waits for whom this one has changed.
     updateIdentityProfiles(trx, described, now).then(renamed => appendEvents(trx, renamed.map(renamedEvent(now)))),
   ])
+  await settleClocks(trx, [...new Map(clocked.map(row => [row.id, row])).values()], SYSTEM, now, promises)
 }
 
 const renamedEvent =
@@ -94,15 +96,23 @@ const renamedEvent =
     data: { contact_id, changed: ['name'] },
   })
 
+/** What there is to log and to write last. */
+type Applied = {
+  events: NewEvent[]
+  described: IdentityProfile[]
+  clocked: ChangedConversation[]
+  promises?: Promises
+}
+
 async function applyMessages(
   trx: Trx,
   channel: Channel,
   batch: NormalisedEvent[],
   nextNumber: () => number,
   now: Date,
-): Promise<{ events: NewEvent[]; described: IdentityProfile[] }> {
+): Promise<Applied> {
   const read = readArrivals(batch)
-  if (read.length === 0) return { events: [], described: [] }
+  if (read.length === 0) return { events: [], described: [], clocked: [] }
   await recogniseEchoes(trx, channel, read, now)
   const arrivals = await resolveThreads(trx, channel, read)
 
@@ -210,12 +220,24 @@ async function applyMessages(
     ...inserted.flatMap(row => receivedEvents(row, now)),
     ...changes.map(change => updatedEvent(change, now)),
     ...comeAlive,
-    ...moved,
+    ...moved.events,
     ...waits.events,
-    ...answered,
+    ...answered.events,
   ]
-  return { events, described }
+  const wereIn = new Map(conversations.map(({ id, status }) => [id, status]))
+  // Where no policy promises anything of a conversation as a whole, only what was in another state may have such clocks.
+  const may = (row: ChangedConversation) => promises.concernConversations || wereIn.get(row.id) !== row.status
+  const clocked = [...moved.clocked.filter(may), ...answered.clocked]
+  if (promises.concernConversations) clocked.push(...threads.created.map(begun))
+  return { events, described, clocked, promises }
 }
+}
+
+/** Of a conversation that begins nobody has said anything yet. */
+const begun = (row: NewConversation): ChangedConversation => ({
+  ...row,
+  ...{ priority: 'normal', assignee_id: null, team_id: null, language: null, changed: [] },
+})
 
 /** Rare: history that now comes by itself, and stands in a conversation that its thread is told in no longer. */
 async function lockElsewhere(

@@ -7,6 +7,7 @@ import {
   updateConversation,
 } from '@parley/db'
 import { type Actor, DomainError, NotFound } from '@parley/domain'
+import { followWithClocks } from './sla/settle-clocks.ts'
 
 /**
  * Gives a conversation to a team, or to none, if its team is still the one the caller saw. Its owner stays: the team says
@@ -34,5 +35,6 @@ export async function changeConversationTeam(
   const data = { team_id: teams.to }
   const type = 'conversation.updated' as const
   await appendEvents(trx, [{ type, at: now, actor, conversation_id: id, data, previous: { team_id } }])
-  return updateConversation(trx, id, { team_id: teams.to, updated_at: now })
+  const row = await updateConversation(trx, id, { team_id: teams.to, updated_at: now })
+  return followWithClocks(trx, row, ['team_id'], actor, now)
 }

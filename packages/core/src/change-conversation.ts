@@ -18,8 +18,10 @@ import {
 import { checkedAttributes, indexChanges, withAttributes } from './change-attributes.ts'
 import { keepClaim } from './claim-lease.ts'
 import { creditOf } from './credit.ts'
+import { followWithClocks } from './sla/settle-clocks.ts'
 import { cancelSpamWaits, restoreSpamWaits } from './spam-waits.ts'
 
+const CLOCKED = ['status', 'priority', 'language'] as const
 const LONGEST_SNOOZE_MS = 366 * 24 * 3_600_000
 
 export type ConversationChange = {
@@ -88,7 +90,9 @@ export async function applyChange(
     changed.status === undefined ? conversation.resolved_at : changed.status === 'resolved' ? now : null
   await indexChanges(trx, id, attributes)
   const given = keys.length > 0 ? { attributes: JSON.stringify(withAttributes(present, attributes)) } : {}
-  return updateConversation(trx, id, { ...changed, ...waiting, ...given, resolved_at, updated_at: now })
+  const row = await updateConversation(trx, id, { ...changed, ...waiting, ...given, resolved_at, updated_at: now })
+  const clocked = CLOCKED.filter(field => field in changed)
+  return clocked.length > 0 ? followWithClocks(trx, row, clocked, actor, now) : row
 }
 
 /** What to log of the waits when a conversation becomes spam or stops being it; undefined: they stay as they are. */

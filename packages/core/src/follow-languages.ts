@@ -1,5 +1,6 @@
-import { appendEvents, type Trx, updateLanguages } from '@parley/db'
+import { appendEvents, listConversationsByIds, type Trx, updateLanguages } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
+import { type ChangedConversation, settleClocks } from './sla/settle-clocks.ts'
 
 /** Gives conversations the language that they are in now, where nobody has said which, and logs what changed. */
 export async function followLanguages(trx: Trx, conversation_ids: string[], now: Date): Promise<void> {
@@ -15,4 +16,14 @@ export async function followLanguages(trx: Trx, conversation_ids: string[], now:
       previous,
     })),
   )
+  const byChannel = new Map<string, ChangedConversation[]>()
+  const rows = await listConversationsByIds(
+    trx,
+    changes.map(({ id }) => id),
+  )
+  for (const row of rows) {
+    const { channel_id } = row
+    byChannel.set(channel_id, [...(byChannel.get(channel_id) ?? []), { ...row, changed: ['language'] }])
+  }
+  for (const conversations of byChannel.values()) await settleClocks(trx, conversations, SYSTEM, now)
 }

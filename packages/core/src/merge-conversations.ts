@@ -19,6 +19,7 @@ import {
 } from '@parley/db'
 import { type Actor, ConversationMerged, DomainError, NotFound, SYSTEM, statusAfterMerge } from '@parley/domain'
 import { cancelWait } from './cancel-wait.ts'
+import { settleClocks } from './sla/settle-clocks.ts'
 
 export type ConversationMerge = {
   into_id: string
@@ -47,7 +48,7 @@ export async function mergeConversations(trx: Trx, merge: ConversationMerge, act
   await shareTags(trx, from.id, into.id)
   await joinReads(trx, from.id, into.id)
   await redirectMerged(trx, from.id, into.id)
-  await updateConversation(trx, from.id, {
+  const gone = await updateConversation(trx, from.id, {
     status: 'merged',
     merged_into_id: into.id,
     waiting_since: null,
@@ -56,7 +57,7 @@ export async function mergeConversations(trx: Trx, merge: ConversationMerge, act
   })
   const waiting = await findWaiting(trx, into.id)
   const status = statusAfterMerge(into.status, waiting.waiting_since !== null)
-  await updateConversation(trx, into.id, {
+  const left = await updateConversation(trx, into.id, {
     ...waiting,
     status,
     resolved_at: status === 'resolved' ? into.resolved_at : null,
@@ -71,6 +72,16 @@ export async function mergeConversations(trx: Trx, merge: ConversationMerge, act
     { ...event, conversation_id: into.id, previous: { status: into.status } },
     { ...event, conversation_id: from.id, previous: { status: from.status } },
   ])
+  const changed = ['status'] as const
+  await settleClocks(
+    trx,
+    [
+      { ...gone, changed },
+      { ...left, changed },
+    ],
+    actor,
+    now,
+  )
 }
 
 async function lockBoth(

@@ -13,6 +13,7 @@ import { earlierOf, type UnansweredMessage } from './open-waits.ts'
 import { takeBackReopened } from './people/hand-back.ts'
 import type { PostOf } from './place-on-posts.ts'
 import { type Arrival, byThreadOrder } from './read-batch.ts'
+import type { ChangedConversation } from './sla/settle-clocks.ts'
 
 /** What a batch said in conversations. `waiting`: who waits since then, by conversation; `postOf`: what they are on. */
 type Spoken = {
@@ -21,6 +22,9 @@ type Spoken = {
   waiting: Map<string, Waiting>
   postOf: PostOf
 }
+
+/** `clocked`: those in which somebody waits since this batch, as they are now. */
+export type MovedConversations = { events: NewEvent[]; clocked: ChangedConversation[] }
 
 /**
  * Existing conversations follow what was said in them: open again, waiting, newest first. A message that is deleted
@@ -36,8 +40,8 @@ export async function moveConversations(
   { inserted, unanswered, waiting, postOf }: Spoken,
   contactOf: (external_id: string) => string,
   now: Date,
-): Promise<NewEvent[]> {
-  if (conversations.length === 0) return []
+): Promise<MovedConversations> {
+  if (conversations.length === 0) return { events: [], clocked: [] }
   const newest = new Map<string, Date>()
   for (const { conversation_id, occurred_at } of inserted)
     newest.set(conversation_id, later(newest.get(conversation_id) ?? occurred_at, occurred_at))
@@ -79,7 +83,15 @@ export async function moveConversations(
     data: { post_id: postOf(row.thread_key, row) },
     previous: { post_id: row.post_id },
   }))
-  return [...events, ...moved, ...(await takeBackReopened(trx, reopened, now))]
+  const clocked = touched
+    .filter(row => spokenTo.has(row.id))
+    .map(row => ({
+      ...row,
+      status: statusOf(row),
+      ...waitingIn(row, waiting.get(row.id)),
+      changed: ['status'] as const,
+    }))
+  return { events: [...events, ...moved, ...(await takeBackReopened(trx, reopened, now))], clocked }
 }
 
 /** Who wrote first in a thread names its customer and its subject, also when that message arrives last. */

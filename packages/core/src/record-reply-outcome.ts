@@ -21,6 +21,7 @@ import { boundedKey } from './bounded-key.ts'
 import { creditOf } from './credit.ts'
 import { dispositionEvents } from './disposition-events.ts'
 import { fulfilWait } from './fulfil-wait.ts'
+import { settleClocks } from './sla/settle-clocks.ts'
 import { storableText } from './storable-text.ts'
 
 /** Why the rest of a long reply stays here: its readers would find it without its beginning. */
@@ -72,8 +73,10 @@ export async function recordReplyOutcome(
         const type = status === 'resolved' ? 'conversation.reopened' : 'conversation.updated'
         events.push({ ...event(type, { status: 'open' }), previous: { status } })
       }
-      await updateConversation(trx, conversation.id, { status: 'open', resolved_at: null, updated_at: now })
+      const reopened = { status: 'open', resolved_at: null, updated_at: now } as const
+      const row = await updateConversation(trx, conversation.id, reopened)
       await appendEvents(trx, events)
+      if (status !== 'open') await settleClocks(trx, [{ ...row, changed: ['status'] }], actor, now)
       const none = { external_id: null, next_attempt_at: null }
       return updateMessage(trx, message.id, { state: 'rejected', state_reason: reason, ...none })
     }
@@ -143,7 +146,7 @@ async function recordSent(
   const waiting = await findWaiting(trx, conversation.id)
   const facts = { resolve_after: message.resolve_after, somebody_waits: waiting.waiting_since !== null }
   const status = statusAfterReplySent(conversation.status, facts)
-  await updateConversation(trx, conversation.id, {
+  const row = await updateConversation(trx, conversation.id, {
     status,
     ...waiting,
     resolved_at: status === 'resolved' ? now : conversation.resolved_at,
@@ -156,6 +159,7 @@ async function recordSent(
     events.push({ ...event(type, { status, ...credit }), previous: { status: conversation.status } })
   }
   await appendEvents(trx, events)
+  if (status !== conversation.status) await settleClocks(trx, [{ ...row, changed: ['status'] }], SYSTEM, now)
   return sent
 }
 

@@ -8,6 +8,7 @@ import {
   updateConversation,
 } from '@parley/db'
 import type { Actor, AssignmentReason, RoutingDecision } from '@parley/domain'
+import { followWithClocks } from './sla/settle-clocks.ts'
 
 export type NewOwner = {
   to: string | null
@@ -46,5 +47,5 @@ export async function setOwner(
     appendEvents(trx, [{ type, at: now, actor, conversation_id, data, previous: { assignee_id } }]),
     decision && insertDecision(trx, assignment.id, decision),
   ])
-  return changed
+  return followWithClocks(trx, changed, ['assignee_id'], actor, now)
 }

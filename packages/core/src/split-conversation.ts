@@ -24,6 +24,7 @@ import {
 import { type Actor, DomainError, NotFound, SYSTEM, statusAfterMerge } from '@parley/domain'
 import { openWaits } from './open-waits.ts'
 import { loadPromises } from './sla/promises.ts'
+import { settleClocks } from './sla/settle-clocks.ts'
 
 export type ConversationSplit = {
   message_ids: string[]
@@ -69,7 +70,7 @@ export async function splitConversation(
   await copyReads(trx, id, apart)
   const events = await openBoth(trx, old, apart, waits, found, now)
   const waiting = await findWaiting(trx, apart)
-  await updateConversation(trx, apart, {
+  const begun = await updateConversation(trx, apart, {
     ...waiting,
     ...(await findExtent(trx, apart)),
     status: statusAfterMerge(old.status === 'spam' ? 'spam' : 'pending', waiting.waiting_since !== null),
@@ -84,6 +85,7 @@ export async function splitConversation(
   const data = { from_id: id, into_id: apart, messages: ids.length }
   const event = { type: 'conversation.split' as const, at: now, actor, data }
   await appendEvents(trx, [{ ...event, conversation_id: id }, { ...event, conversation_id: apart }, ...events])
+  await settleClocks(trx, [{ ...begun, changed: ['status'] }], actor, now)
   return apart
 }
 

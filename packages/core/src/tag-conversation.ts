@@ -12,6 +12,7 @@ import {
   updateTag,
 } from '@parley/db'
 import { type Actor, DomainError, NotFound, searchKey } from '@parley/domain'
+import { settleClocks } from './sla/settle-clocks.ts'
 
 /** Makes a tag. @throws DomainError `conflict` where there is one of that name, whatever its case */
 export async function createTag(
@@ -64,7 +65,8 @@ export async function changeTag(
  * @throws NotFound, or DomainError `conflict` for one in the archive
  */
 export async function tagConversation(trx: Trx, id: string, name: string, actor: Actor, now: Date): Promise<boolean> {
-  if (!(await lockConversation(trx, id))) throw new NotFound('conversation')
+  const conversation = await lockConversation(trx, id)
+  if (!conversation) throw new NotFound('conversation')
   // Somebody else may make it at this very moment.
   const tag =
     (await findByName(trx, name)) ?? (await makeTag(trx, name, null, actor, now)) ?? (await findByName(trx, name))!
@@ -73,15 +75,18 @@ export async function tagConversation(trx: Trx, id: string, name: string, actor:
   if (!(await storeTag(trx, { conversation_id: id, tag_id: tag.id, ...author }))) return false
   const data = { tag_id: tag.id, name: tag.name }
   await appendEvents(trx, [{ type: 'conversation.tagged', at: now, actor, conversation_id: id, data }])
+  await settleClocks(trx, [{ ...conversation, changed: ['tag'] }], actor, now)
   return true
 }
 
 /** Takes a tag off a conversation. False where it does not have it. @throws NotFound */
 export async function untagConversation(trx: Trx, id: string, name: string, actor: Actor, now: Date): Promise<boolean> {
-  if (!(await lockConversation(trx, id))) throw new NotFound('conversation')
+  const conversation = await lockConversation(trx, id)
+  if (!conversation) throw new NotFound('conversation')
   const tag = await findByName(trx, name)
   if (!tag || !(await takeTag(trx, id, tag.id))) return false
   const data = { tag_id: tag.id, name: tag.name }
   await appendEvents(trx, [{ type: 'conversation.untagged', at: now, actor, conversation_id: id, data }])
+  await settleClocks(trx, [{ ...conversation, changed: ['tag'] }], actor, now)
   return true
 }

@@ -1,6 +1,7 @@
 import {
   type Channel,
   type Conversation,
+  findChannel,
   findPromise,
   listPromises,
   listTagsOf,
@@ -97,6 +98,8 @@ export function timesOf(
 export type Promises = {
   /** What their policies look at: a change of anything else changes no promise. */
   mentioned: Set<string>
+  /** Whether any of them promises something of a conversation as a whole. */
+  concernConversations: boolean
   promiseTo(facts: PolicyFacts): SlaPromise | undefined
   /** What a customer who begins to wait is promised, and for which metric. */
   clockFor(
@@ -109,16 +112,20 @@ export type Promises = {
   factsOfNew: PolicyFacts
 }
 type FactsOf = Pick<Conversation, 'id' | 'inbox_id' | 'channel_id' | 'priority' | 'team_id' | 'language'>
-type ChannelOf = Pick<Channel, 'id' | 'inbox_id' | 'kind'>
+/** Its kind is read where it is not known and some policy asks for it. */
+type ChannelOf = Pick<Channel, 'id' | 'inbox_id'> & Partial<Pick<Channel, 'kind'>>
 
 export async function loadPromises(trx: Trx, channel: ChannelOf): Promise<Promises> {
   const promises = await listPromises(trx, channel.inbox_id)
   const named = promises.find(promise => promise.named)?.policy_id ?? null
   const mentioned = new Set(promises.flatMap(({ conditions }) => [...mentionedFields(conditions ?? {})]))
   const promiseTo = (facts: PolicyFacts) => choosePolicy(promises, facts, named)
-  const { id: channel_id, inbox_id, kind: channel_kind } = channel
+  const { id: channel_id, inbox_id } = channel
+  const asksKind = channel.kind === undefined && mentioned.has('channel_kind')
+  const channel_kind = channel.kind ?? (asksKind ? (await findChannel(trx, channel_id))!.kind : '')
   return {
     mentioned,
+    concernConversations: promises.some(({ targets }) => OF_CONVERSATIONS.some(metric => targets[metric])),
     promiseTo,
     clockFor({ ordinal, opened_at }, facts) {
       const [promise, metric] = [promiseTo(facts), metricOfWait(ordinal)]
@@ -139,6 +146,8 @@ export async function loadPromises(trx: Trx, channel: ChannelOf): Promise<Promis
     },
   }
 }
+
+const OF_CONVERSATIONS = ['resolution', 'assignment', 'team_ownership'] as const
 
 async function readTags(trx: Trx, conversations: { id: string }[]): Promise<Map<string, string[]>> {
   const tags = new Map<string, string[]>()

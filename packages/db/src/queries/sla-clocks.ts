@@ -1,7 +1,7 @@
 import type { SlaMetric } from '@parley/domain'
 import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
-import { insertRows } from '../rows.ts'
+import { insertRows, rowsOf } from '../rows.ts'
 import type { SlaClocks } from '../tables.generated.ts'
 import type { Reach } from './visibility.ts'
 
@@ -21,6 +21,45 @@ export async function lockRunningClock(trx: Trx, wait_id: string): Promise<SlaCl
     .forUpdate()
     .executeTakeFirst()
 }
+
+/**
+ * Locks the clocks of these conversations that go on, and the last of each kind that is a conversation's own; in the order in
+ * which they started.
+ */
+export async function lockLiveClocks(trx: Trx, conversation_ids: string[]): Promise<SlaClock[]> {
+  const { rows } = await sql<SlaClock>`
+    select * from sla_clocks c
+    where conversation_id = any(${conversation_ids}::uuid[]) and (state in ('running', 'paused') or wait_id is null
+      and ordinal = (select max(l.ordinal) from sla_clocks l where l.conversation_id = c.conversation_id
+        and l.wait_id is null and l.metric = c.metric))
+    order by id for no key update`.execute(trx)
+  return rows.sort((a, b) => a.ordinal - b.ordinal)
+}
+
+/** Writes to these conversations when their earliest promise falls due. Their version stays: nobody changed them. */
+export async function refreshDue(trx: Trx, conversation_ids: string[]): Promise<void> {
+  await sql`
+    update conversations c set next_due_at = d.due_at
+    from unnest(${conversation_ids}::uuid[]) as i (id) cross join lateral (
+      select min(k.due_at) as due_at from sla_clocks k where k.conversation_id = i.id and k.state = 'running') d
+    where c.id = i.id and c.next_due_at is distinct from d.due_at`.execute(trx)
+}
+
+/** Writes clocks as they are now: all that may change of one. */
+export async function writeClocks(trx: Trx, clocks: SlaClock[]): Promise<void> {
+  if (clocks.length === 0) return
+  const rows = clocks.map(clock => Object.fromEntries(CHANGING.map(column => [column, clock[column]])))
+  const columns = sql.join(
+    CHANGING.filter(column => column !== 'id').map(column => sql`${sql.ref(column)} = r.${sql.ref(column)}`),
+  )
+  await sql`update sla_clocks c set ${columns} from ${rowsOf('sla_clocks', rows)} as r where c.id = r.id`.execute(trx)
+}
+
+const CHANGING = [
+  ...(['id', 'state', 'target_seconds', 'due_at', 'priority', 'cause', 'warnings', 'warn_at'] as const),
+  ...(['counted_ms', 'running_since', 'paused_at', 'paused_ms', 'breached_at', 'detected_at'] as const),
+  ...(['fulfilled_at', 'cancelled_at', 'cancelled_reason', 'owner_id', 'team_id'] as const),
+]
 
 export async function updateClock(trx: Trx, id: string, change: Updateable<SlaClocks>): Promise<SlaClock> {
   return trx.updateTable('sla_clocks').set(change).where('id', '=', id).returningAll().executeTakeFirstOrThrow()

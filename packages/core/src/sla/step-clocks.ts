@@ -1,0 +1,218 @@
+import { type NewEvent, newId, type SlaClock, type SlaPromise } from '@parley/db'
+import {
+  type Actor,
+  type CompiledCalendar,
+  type ConversationPriority,
+  type ConversationStatus,
+  countedBy,
+  isBreached,
+  targetSeconds,
+} from '@parley/domain'
+import { aboutClock } from './clock-events.ts'
+import { compiledCalendar, promisedClock, timesOf } from './promises.ts'
+
+/** A conversation as it is now, as far as its clocks look at it. */
+export type Clocked = {
+  id: string
+  inbox_id: string
+  status: ConversationStatus
+  priority: ConversationPriority
+  assignee_id: string | null
+  team_id: string | null
+  /** Since when somebody waits. */
+  waiting_since: Date | null
+}
+
+/** What becomes of the clocks of one conversation. */
+export type ClockSteps = {
+  changed: SlaClock[]
+  started: Omit<SlaClock, 'workspace_id'>[]
+  events: NewEvent[]
+}
+
+/** One conversation, whose clocks take their steps at one moment. */
+export class ClockStepper {
+  readonly steps: ClockSteps = { changed: [], started: [], events: [] }
+  readonly now: Date
+  readonly #conversation: Clocked
+  readonly #actor: Actor
+
+  constructor(conversation: Clocked, actor: Actor, now: Date) {
+    this.#conversation = conversation
+    this.#actor = actor
+    this.now = now
+  }
+
+  /** Ends a clock because what it measured has come about. Late is both: breached and fulfilled. */
+  fulfil(clock: SlaClock): SlaClock {
+    const fulfilled_at = this.now
+    const late = clock.state === 'running' && isBreached(clock.due_at, fulfilled_at)
+    const credit = this.#credit(clock)
+    const data = { ...aboutClock(clock), assignee_id: credit.owner_id, team_id: credit.team_id }
+    if (late && !clock.breached_at) this.#tell('sla.breached', { ...data, owner_id: credit.owner_id })
+    this.#tell('sla.fulfilled', { ...data, fulfilled_at, late: late || clock.breached_at !== null })
+    return this.#change(clock, {
+      state: 'fulfilled',
+      fulfilled_at,
+      ...(late && !clock.breached_at ? { breached_at: clock.due_at, detected_at: this.now } : {}),
+      ...(clock.breached_at ? {} : credit),
+    })
+  }
+
+  cancel(clock: SlaClock, reason: string): SlaClock {
+    this.#tell('sla.cancelled', { ...aboutClock(clock), reason })
+    return this.#change(clock, { state: 'cancelled', cancelled_at: this.now, cancelled_reason: reason })
+  }
+
+  /** Records a breach that has come due and that no tick has seen yet. */
+  breach(clock: SlaClock): SlaClock {
+    const credit = this.#credit(clock)
+    const data = { ...aboutClock(clock), owner_id: credit.owner_id, assignee_id: credit.owner_id }
+    this.#tell('sla.breached', { ...data, team_id: credit.team_id })
+    return this.#change(clock, { breached_at: clock.due_at, detected_at: this.now, ...credit })
+  }
+
+  pause(clock: SlaClock, calendar: CompiledCalendar): SlaClock {
+    // What fell due before stays so.
+    const counted_ms = clock.breached_at ? clock.counted_ms : countedBy(calendar, clock, this.now)
+    const paused = this.#change(clock, { state: 'paused', paused_at: this.now, counted_ms })
+    this.#tell('sla.paused', { ...aboutClock(paused), reason: this.#conversation.status })
+    return paused
+  }
+
+  resume(clock: SlaClock, promise: SlaPromise): SlaClock {
+    const paused_ms = clock.paused_ms + (this.now.getTime() - (clock.paused_at ?? this.now).getTime())
+    const run = { ...clock, running_since: this.now }
+    const calendar = compiledCalendar(promise, promise.calendar)
+    const times = clock.breached_at ? {} : timesOf(calendar, run, clock.warnings)
+    const going = this.#change(clock, {
+      ...{ state: 'running', paused_at: null, paused_ms, running_since: this.now },
+      ...times,
+    })
+    this.#tell('sla.resumed', aboutClock(going), { due_at: clock.due_at })
+    return going
+  }
+
+  /**
+   * Gives a clock the target of another priority: it started when it did and stood still as long as it did. One that had
+   * passed by then falls due now: nobody is blamed for the time before the stricter promise.
+   */
+  retarget(clock: SlaClock, promise: SlaPromise): SlaClock {
+    const { priority } = this.#conversation
+    const target = promise.targets[clock.metric]
+    if (!target || clock.priority === priority) return clock
+    const target_seconds = targetSeconds(target, priority)
+    if (target_seconds === clock.target_seconds) return this.#change(clock, { priority })
+    const run = { ...clock, target_seconds }
+    const times = timesOf(compiledCalendar(promise, promise.calendar), run, target.warn_before_seconds ?? [])
+    const change = { ...times, target_seconds, priority, due_at: this.#notBefore(times.due_at), cause: 'retargeted' }
+    // What stands still falls due when it goes on.
+    const retargeted = this.#change(clock, change)
+    this.#tell('sla.retargeted', { ...aboutClock(retargeted), reason: 'priority' }, { due_at: clock.due_at })
+    return retargeted
+  }
+
+  /**
+   * Lets a clock go on under another policy, from its original start; one that would have been due by then is due now.
+   * Where that policy promises nothing for it, it ends.
+   */
+  enter(clock: SlaClock, promise: SlaPromise | undefined): SlaClock {
+    const left = this.cancel(clock, 'policy_removed')
+    const { priority } = this.#conversation
+    const promised = promise && promisedClock(promise, clock.metric, priority, clock.started_at)
+    if (!promised) return left
+    const { wait_id, contact_id, metric, ordinal, state, counted_ms, running_since, paused_at, paused_ms } = clock
+    const stood = { state, counted_ms, running_since, paused_at, paused_ms }
+    const calendar = compiledCalendar(promise, promise.calendar)
+    const { due_at } = timesOf(calendar, { ...promised, counted_ms, running_since }, [])
+    const entered = { ...promised, ...stood, due_at: this.#notBefore(due_at), cause: 'policy_applied' }
+    return this.#start(entered, { wait_id, contact_id, metric, ordinal }) as SlaClock
+  }
+
+  /** @param before the last one of its kind, which a reopened conversation's resolution goes on from */
+  start(
+    promise: SlaPromise,
+    metric: SlaClock['metric'],
+    started_at: Date,
+    { ordinal, before }: { ordinal: number; before?: SlaClock | undefined },
+  ): void {
+    const promised = promisedClock(promise, metric, this.#conversation.priority, started_at)
+    if (!promised) return
+    const which = { wait_id: null, contact_id: null, metric, ordinal }
+    if (!before) {
+      this.#start(promised, which)
+      return
+    }
+    const calendar = compiledCalendar(promise, promise.calendar)
+    // Of a breach that is recorded the time until then is all that counts.
+    const until = before.paused_at ?? before.fulfilled_at ?? this.now
+    const counted_ms = before.paused_at ? before.counted_ms : countedBy(calendar, before, until)
+    const run = { ...promised, counted_ms, running_since: this.now }
+    const paused_ms = before.paused_ms + (this.now.getTime() - until.getTime())
+    const warnings = promise.targets[metric]?.warn_before_seconds ?? []
+    this.#start(
+      { ...promised, ...timesOf(calendar, run, warnings), paused_ms, counted_ms, running_since: this.now },
+      which,
+    )
+  }
+
+  #start(
+    promised: ReturnType<typeof promisedClock> & Partial<SlaClock>,
+    which: Pick<SlaClock, 'wait_id' | 'contact_id' | 'metric' | 'ordinal'>,
+  ): Omit<SlaClock, 'workspace_id'> {
+    const { id: conversation_id, inbox_id, team_id } = this.#conversation
+    const clock = {
+      ...NOTHING_YET,
+      ...promised,
+      ...which,
+      ...{ id: newId(this.now), conversation_id, inbox_id },
+      // Whose it is to be done with.
+      team_id: which.metric === 'team_ownership' ? team_id : null,
+    }
+    this.steps.started.push(clock)
+    const { calendar_id, calendar_version, cause } = clock
+    this.#tell('sla.started', { ...aboutClock(clock), calendar_id, calendar_version, ...(cause ? { cause } : {}) })
+    return clock
+  }
+
+  #change(clock: SlaClock, change: Partial<SlaClock>): SlaClock {
+    const next = { ...clock, ...change }
+    const { changed, started } = this.steps
+    const known = [started, changed].find(list => list.some(({ id }) => id === clock.id)) ?? changed
+    const place = known.findIndex(({ id }) => id === clock.id)
+    if (place === -1) changed.push(next)
+    else known[place] = next
+    return next
+  }
+
+  #tell(type: NewEvent['type'], data: Record<string, unknown>, previous?: Record<string, unknown>): void {
+    const event = { type, at: this.now, actor: this.#actor, conversation_id: this.#conversation.id, data }
+    this.steps.events.push(previous ? { ...event, previous } : event)
+  }
+
+  #notBefore(due_at: Date): Date {
+    return due_at < this.now ? this.now : due_at
+  }
+
+  /** Whose it is at the time of the outcome. */
+  #credit({ metric, team_id: holder }: SlaClock) {
+    const { assignee_id: owner_id, team_id } = this.#conversation
+    return { owner_id, team_id: metric === 'team_ownership' ? holder : team_id }
+  }
+}
+
+const NOTHING_YET = {
+  state: 'running' as const,
+  counted_ms: 0,
+  running_since: null,
+  paused_at: null,
+  paused_ms: 0,
+  cause: null,
+  breached_at: null,
+  detected_at: null,
+  fulfilled_at: null,
+  fulfilled_by_message_id: null,
+  cancelled_at: null,
+  cancelled_reason: null,
+  owner_id: null,
+}
