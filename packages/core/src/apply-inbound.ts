@@ -231,7 +231,6 @@ async function applyMessages(
   if (promises.concernConversations) clocked.push(...threads.created.map(begun))
   return { events, described, clocked, promises }
 }
-}
 
 /** Of a conversation that begins nobody has said anything yet. */
 const begun = (row: NewConversation): ChangedConversation => ({

@@ -53,7 +53,9 @@ export async function settleClocks(
     const theirs = clocks.filter(({ conversation_id }) => conversation_id === conversation.id)
     const stepper = new ClockStepper(conversation, actor, now)
     const live = await followPolicies(trx, stepper, conversation, theirs, promises, facts.get(conversation.id)!)
-    await followStatus(trx, stepper, conversation, live, promises.promiseTo(facts.get(conversation.id)!), now)
+    const entered = conversation.changed.some(field => promises.mentioned.has(field))
+    const promise = promises.promiseTo(facts.get(conversation.id)!)
+    await followStatus(trx, stepper, conversation, live, { promise, entered })
     steppers.push(stepper)
   }
   // One of a kind at a time: those that end make room for those that start.
@@ -118,8 +120,7 @@ async function followStatus(
   stepper: ClockStepper,
   conversation: ChangedConversation,
   clocks: SlaClock[],
-  promise: SlaPromise | undefined,
-  now: Date,
+  { promise, entered }: { promise: SlaPromise | undefined; entered: boolean },
 ): Promise<void> {
   const { status, assignee_id, team_id, waiting_since, changed } = conversation
   const over = status === 'spam' || status === 'merged'
@@ -142,11 +143,12 @@ async function followStatus(
       await standStill(trx, stepper, going, status)
     } else if (wanted[metric] && promise && status === 'open' && !(live && over)) {
       // It has begun when a customer first waits in it.
-      const started_at = startOf(metric, latest, waiting_since, changed, now)
+      const started_at = startOf(metric, latest, waiting_since, changed, stepper.now)
       if (started_at)
         stepper.start(promise, metric, started_at, {
           ordinal: (latest?.ordinal ?? 0) + 1,
           before: resumed(metric, latest),
+          entered,
         })
     }
   }

@@ -129,18 +129,22 @@ export class ClockStepper {
     return this.#start(entered, { wait_id, contact_id, metric, ordinal }) as SlaClock
   }
 
-  /** @param before the last one of its kind, which a reopened conversation's resolution goes on from */
+  /**
+   * @param before the last one of its kind, which a reopened conversation's resolution goes on from
+   * @param entered it comes under this policy by the change, and not by what began it: it falls due now at the earliest
+   */
   start(
     promise: SlaPromise,
     metric: SlaClock['metric'],
     started_at: Date,
-    { ordinal, before }: { ordinal: number; before?: SlaClock | undefined },
+    { ordinal, before, entered }: { ordinal: number; before: SlaClock | undefined; entered: boolean },
   ): void {
     const promised = promisedClock(promise, metric, this.#conversation.priority, started_at)
     if (!promised) return
     const which = { wait_id: null, contact_id: null, metric, ordinal }
     if (!before) {
-      this.#start(promised, which)
+      const late = entered && promised.due_at < this.now
+      this.#start(late ? { ...promised, due_at: this.now, cause: 'policy_applied' } : promised, which)
       return
     }
     const calendar = compiledCalendar(promise, promise.calendar)
