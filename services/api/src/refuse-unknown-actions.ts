@@ -25,11 +25,12 @@ export async function refuseUnknownActions(trx: Trx, actions: ConversationAction
 
 /** The same for what a rule looks at. */
 export async function refuseUnknownCondition(trx: Trx, condition: RuleCondition, caller: Credential): Promise<void> {
-  const { all = [], any = [], not, inbox_id, channel_id, assignee_id, team_id, tag } = condition
+  const { all = [], any = [], not, inbox_id, channel_id, assignee_id, team_id, tag, post_id } = condition
   await refuseUnknownNames(trx, 'inbox', inbox_id, caller)
   await refuseUnknownNames(trx, 'channel', channel_id, caller)
   await refuseUnknownNames(trx, 'user', assignee_id, caller)
   await refuseUnknownNames(trx, 'team', team_id, caller)
   await refuseUnknownNames(trx, 'tag', tag, caller)
+  await refuseUnknownNames(trx, 'post', post_id, caller)
   for (const inner of [...all, ...any, ...(not ? [not] : [])]) await refuseUnknownCondition(trx, inner, caller)
 }

@@ -240,6 +240,73 @@ t.test('a rule names only what is there, and has neither replies nor me', async 
   isProblem(t, await rule({ conditions: deep(5) }), 422, 'validation-failed', 'refused')
 })
 
+t.test('a rule asks only for attributes that are defined, and for values that they can have', async t => {
+  const define = (key: string, type: string, fields: Json = {}) =>
+    api.call('POST', '/v1/attributes', { key, label: key, applies_to: 'conversation', type, ...fields })
+  await define('tier', 'select', { options: ['gold', 'silver'] })
+  await define('vip', 'boolean')
+  await define('orders', 'number')
+  await define('due', 'date')
+  await define('city', 'text', { applies_to: 'contact' })
+  const save = (conditions: Json) =>
+    api.call('POST', '/v1/rules', { name: 'R', triggers: ['conversation.updated'], conditions, actions: [high] })
+  const known = {
+    attributes: {
+      tier: ['gold', 'silver'],
+      vip: true,
+      orders: { at_least: 3, at_most: 10 },
+      due: { at_most: '2027-01-01' },
+    },
+    contact_attributes: { city: 'Porto' },
+  }
+  const saved = await save(known)
+  t.equal(saved.status, 201, saved.text)
+  t.same(saved.body.conditions, known)
+  const refused: [Json, string, RegExp][] = [
+    [
+      { attributes: { plan: 'gold' } },
+      '/conditions/attributes/plan',
+      /no attribute that is defined for a conversation/,
+    ],
+    [{ attributes: { city: 'Porto' } }, '/conditions/attributes/city', /no attribute that is defined/],
+    [{ any: [{ not: { attributes: { tier: ['gold', 'tin'] } } }] }, '/conditions/any/0/not/attributes/tier', /options/],
+    [{ attributes: { vip: 'yes' } }, '/conditions/attributes/vip', /true or false/],
+    [{ attributes: { orders: { at_least: '2026-12-24' } } }, '/conditions/attributes/orders', /a number/],
+    [{ attributes: { due: { at_least: '2026-02-30' } } }, '/conditions/attributes/due', /a date/],
+    [{ attributes: { due: { at_least: '2026-02-02', at_most: '2026-02-01' } } }, '/conditions/attributes/due', /above/],
+    [{ contact_attributes: { city: { at_least: 1 } } }, '/conditions/contact_attributes/city', /no order/],
+  ]
+  for (const [conditions, pointer, detail] of refused) {
+    const answer = await save(conditions)
+    isProblem(t, answer, 422, 'validation-failed', pointer)
+    t.match(answer.body.errors, [{ pointer, detail }])
+    t.match(answer.body.detail, detail)
+  }
+  const tried = await api.call('POST', '/v1/rules/simulate', {
+    rule: { triggers: ['conversation.updated'], conditions: { attributes: { plan: 1 } } },
+  })
+  t.match(tried.body.errors, [{ pointer: '/rule/conditions/attributes/plan' }])
+  for (const conditions of [{ attributes: {} }, { attributes: { orders: {} } }, { attributes: { orders: [] } }])
+    isProblem(t, await save(conditions), 422, 'validation-failed', JSON.stringify(conditions))
+  const gone = '00000000-0000-7000-8000-000000000000'
+  isProblem(t, await save({ post_id: [gone] }), 422, 'validation-failed', 'no such post')
+})
+
+t.test('a trial judges attributes as they are', async t => {
+  const { id } = await addConversation(api, api.ours, channel)
+  const path = `/v1/conversations/${id}`
+  const { version } = (await api.call('GET', path)).body
+  const set = await api.call('PATCH', path, { attributes: { orders: 4 } }, { 'if-match': `"${version}"` })
+  t.equal(set.status, 200, set.text)
+  const trial = async (conditions: Json) =>
+    (await api.call('POST', '/v1/rules/simulate', { rule: { triggers: ['conversation.updated'], conditions } })).body
+  t.equal((await trial({ attributes: { orders: { at_least: 4 } } })).matched, 1)
+  const missed = await trial({ changed: ['attributes'], attributes: { orders: { at_most: 3 } } })
+  t.equal(missed.matched, 0)
+  const sample = missed.samples.find(({ conversation_id }: Json) => conversation_id === id)
+  t.equal(sample.decided_by, '/conditions/attributes/orders')
+})
+
 t.test('a rule of every inbox is an administrator’s; a lead saves rules of inboxes they see', async t => {
   const { key } = await addKey(api.db, api.ours.workspace_id, 'lead')
   const asLead = { authorization: `Bearer ${key}` }

@@ -1,4 +1,4 @@
-import { createRule, createTag } from '@parley/core'
+import { changeContact, changeConversation, createAttribute, createRule, createTag } from '@parley/core'
 import { appendEvents, listFeedStates } from '@parley/db'
 import { type ConversationAction, type RuleCondition, SYSTEM } from '@parley/domain'
 import { until } from '@parley/testing'
@@ -202,4 +202,38 @@ t.test('a page that is interrupted and read again leaves nothing doubled', async
   t.equal((await world.log('rule.applied')).length, 2)
   t.equal((await world.log('note.created')).length, 2)
   t.equal((await world.log('conversation.tagged')).length, 2)
+})
+
+t.test('an attribute that changes sets off what waits for it, with the attributes of the person beside', async t => {
+  const world = await setUp(t)
+  const { run, actor, clock } = world
+  for (const [key, type, applies_to] of [
+    ['orders', 'number', 'conversation'],
+    ['note', 'text', 'conversation'],
+    ['city', 'text', 'contact'],
+  ] as const)
+    await run(trx => createAttribute(trx, { key, label: key, applies_to, type }, actor, clock.now))
+  await world.rule({
+    triggers: ['conversation.updated'],
+    conditions: {
+      changed: ['attributes.orders'],
+      attributes: { orders: { at_least: 3 } },
+      contact_attributes: { city: ['Porto', 'Lisboa'] },
+    },
+    actions: [high],
+  })
+  await world.receive(comment('m-1'))
+  const set = async (attributes: Record<string, string | number>) => {
+    const { id, version } = await world.conversation()
+    await run(trx => changeConversation(trx, id, { attributes }, version, actor, clock.now))
+    await world.level()
+    return (await world.log('rule.applied')).length
+  }
+  t.equal(await set({ orders: 5 }), 0, 'nothing is known of the city')
+  const { contact_id } = await world.conversation()
+  await run(trx => changeContact(trx, contact_id!, { attributes: { city: 'Porto' } }, 1, actor, clock.now))
+  t.equal(await set({ orders: 2 }), 0)
+  t.equal(await set({ note: 'x' }), 0, 'another attribute')
+  t.equal(await set({ orders: 3 }), 1)
+  t.equal((await world.conversation()).priority, 'high')
 })

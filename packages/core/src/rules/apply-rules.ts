@@ -3,6 +3,7 @@ import {
   type ActionOutcome,
   type Actor,
   type ConversationAction,
+  fieldsOf,
   judge,
   MAX_APPLIED_PER_MINUTE,
   MAX_RULE_DEPTH,
@@ -27,7 +28,8 @@ export async function applyRules(trx: Trx, events: EventRow[], now: Date): Promi
   const triggers = new Set(rules.flatMap(rule => rule.triggers))
   const awaited = told.filter(({ type }) => triggers.has(type))
   if (awaited.length === 0) return 0
-  const around = await readSurroundings(trx, awaited, { lock: true })
+  const asked = new Set(rules.flatMap(({ conditions }) => [...fieldsOf(conditions as RuleCondition)]))
+  const around = await readSurroundings(trx, awaited, asked, now, { lock: true })
   const applications = await readApplications(trx, awaited, now)
   let applied = 0
   for (const event of awaited) {

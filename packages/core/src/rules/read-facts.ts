@@ -4,60 +4,94 @@ import {
   listChannelKinds,
   listConversationsByIds,
   listMessageFacts,
+  listPersonFacts,
+  listSurging,
   listTagsOf,
-  listUnwanted,
   lockConversations,
+  type MessageFacts,
+  type PersonFacts,
   type Trx,
 } from '@parley/db'
-import { type RuleFacts, searchKey } from '@parley/domain'
+import { type RuleFacts, type RuleField, searchKey } from '@parley/domain'
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-/** What stands around a page of events. `conversations` and `tags` are kept level with what rules change. */
+/** What stands around a page of events, kept level with what rules change. */
 export type Surroundings = {
   conversations: Map<string, Conversation>
   tags: Map<string, string[]>
+  messages: Map<string, MessageFacts>
   factsOf: (event: EventRow, now: Date) => RuleFacts | undefined
 }
 
-/** Reads what rules may ask about these events, with as many statements for one event as for a page of them. */
+/**
+ * Reads what rules ask about these events, with as many statements for one event as for a page of them, and none for what
+ * nobody asks.
+ */
 export async function readSurroundings(
   trx: Trx,
   events: EventRow[],
+  asked: ReadonlySet<RuleField>,
+  now: Date,
   { lock }: { lock: boolean },
 ): Promise<Surroundings> {
   const ids = unique(events.map(event => event.conversation_id))
   const found = lock ? await lockConversations(trx, ids) : await listConversationsByIds(trx, ids)
   const conversations = new Map<string, Conversation>(found.map(row => [row.id, row]))
-  const [kinds, tags, messages, unwanted] = await Promise.all([
-    listChannelKinds(trx, unique(found.map(({ channel_id }) => channel_id))),
-    readTags(trx, ids),
-    listMessageFacts(trx, unique(events.map(messageOf))),
-    listUnwanted(trx, unique(found.map(({ contact_id }) => contact_id))),
+  const idsFor = (fields: RuleField[], of: () => (string | null)[]) =>
+    fields.some(field => asked.has(field)) ? unique(of()) : []
+  const [kinds, tags, messages, people, surging] = await Promise.all([
+    listChannelKinds(
+      trx,
+      idsFor(['channel_kind'], () => found.map(({ channel_id }) => channel_id)),
+    ),
+    readTags(
+      trx,
+      idsFor(['tag'], () => ids),
+    ),
+    listMessageFacts(
+      trx,
+      idsFor(OF_MESSAGES, () => events.map(messageOf)),
+    ),
+    listPersonFacts(
+      trx,
+      idsFor(['do_not_contact', 'contact_attributes'], () => found.map(({ contact_id }) => contact_id)),
+    ),
+    listSurging(
+      trx,
+      idsFor(['post_surging'], () => found.map(({ post_id }) => post_id)),
+      now,
+    ),
   ])
   const kindOf = new Map(kinds.map(({ id, kind }) => [id, kind]))
-  const message = new Map(messages.map(one => [one.id, one]))
-  const shy = new Set(unwanted)
+  const messageFacts = new Map(messages.map(one => [one.id, one]))
+  const personOf = new Map<string | null, PersonFacts>(people.map(one => [one.id, one]))
+  const surges = new Set<string | null>(surging)
 
   const factsOf = (event: EventRow, now: Date): RuleFacts | undefined => {
     const conversation = conversations.get(event.conversation_id ?? '')
     if (!conversation) return undefined
     const data = (event.data ?? {}) as Record<string, unknown>
     const previous = (event.previous ?? {}) as Record<string, unknown>
-    const said = message.get(messageOf(event) ?? '')
-    const { inbox_id, channel_id, status, priority, assignee_id, team_id, waiting_since, contact_id } = conversation
+    const said = messageFacts.get(messageOf(event) ?? '')
+    const person = personOf.get(conversation.contact_id)
+    const { inbox_id, channel_id, status, priority, assignee_id, team_id, waiting_since, post_id } = conversation
     return {
       event_type: event.type,
-      changed: Object.keys(previous),
+      changed: changedIn(previous),
       previous_status: textOf(previous.status),
-      ...{ inbox_id, channel_id, status, priority, assignee_id, team_id },
+      ...{ inbox_id, channel_id, status, priority, assignee_id, team_id, post_id },
       channel_kind: kindOf.get(channel_id) ?? '',
       language: textOf(data.language) ?? conversation.language,
       tags: tags.get(conversation.id) ?? [],
-      do_not_contact: contact_id !== null && shy.has(contact_id),
+      do_not_contact: person?.do_not_contact ?? false,
       waiting_seconds: waiting_since && (now.getTime() - waiting_since.getTime()) / 1000,
+      attributes: conversation.attributes as Record<string, unknown>,
+      contact_attributes: person?.attributes ?? {},
+      post_surging: surges.has(post_id),
       text: said?.body ?? null,
       first_message: said?.first ?? null,
+      disposition: said?.disposition ?? null,
       question: typeof data.question === 'boolean' ? data.question : null,
       sentiment: textOf(data.sentiment),
       kind: textOf(data.kind),
@@ -65,7 +99,14 @@ export async function readSurroundings(
       proposed_disposition: textOf(data.proposed_disposition),
     }
   }
-  return { conversations, tags, factsOf }
+  return { conversations, tags, messages: messageFacts, factsOf }
+}
+
+const OF_MESSAGES: RuleField[] = ['text_contains', 'text_has_words', 'first_message', 'disposition']
+
+function changedIn(previous: Record<string, unknown>): string[] {
+  const attributes = Object.keys((previous.attributes ?? {}) as Record<string, unknown>)
+  return [...Object.keys(previous), ...attributes.map(key => `attributes.${key}`)]
 }
 
 /** The tags of these conversations as conditions compare them. */
@@ -77,7 +118,8 @@ export async function readTags(trx: Trx, conversation_ids: string[]): Promise<Ma
   return tags
 }
 
-function messageOf({ data }: EventRow): string | null {
+/** The message that an event is about. */
+export function messageOf({ data }: EventRow): string | null {
   const id = (data as { message_id?: unknown } | null)?.message_id
   return typeof id === 'string' && UUID.test(id) ? id : null
 }

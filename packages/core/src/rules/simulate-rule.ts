@@ -1,5 +1,5 @@
 import { type EventRow, listEventsBack, type Reach, seesInbox, type Trx } from '@parley/db'
-import { judge, type RuleCondition } from '@parley/domain'
+import { fieldsOf, judge, type RuleCondition } from '@parley/domain'
 import { readSurroundings } from './read-facts.ts'
 
 const PAGE = 500
@@ -40,6 +40,7 @@ export async function simulateRule(
   monotonicMs: () => number,
 ): Promise<Simulation> {
   const until = monotonicMs() + BUDGET_MS
+  const asked = fieldsOf(rule.conditions)
   const seen = { events: 0, matched: 0, looked_back_to: null as Date | null, complete: true }
   const samples = { matched: [] as Sample[], others: [] as Sample[] }
   let before: EventRow | undefined
@@ -51,7 +52,7 @@ export async function simulateRule(
     }
     const limit = Math.min(PAGE, left)
     const page = await listEventsBack(trx, rule.triggers, { before, since, limit })
-    const { conversations, factsOf } = await readSurroundings(trx, page, { lock: false })
+    const { conversations, factsOf } = await readSurroundings(trx, page, asked, now, { lock: false })
     for (const event of page) {
       seen.looked_back_to = event.at
       const inbox_id = conversations.get(event.conversation_id!)?.inbox_id
