@@ -1,4 +1,4 @@
-import { checkTemplate } from '@parley/core'
+import { checkTemplate, refuseUnlistedReason } from '@parley/core'
 import { type Credential, findSavedReply, sees, type Trx } from '@parley/db'
 import type { ConversationAction, RuleCondition } from '@parley/domain'
 import { refuseUnknownNames, refuseUnless } from './refuse-unknown.ts'
@@ -10,6 +10,7 @@ import { refuseUnknownNames, refuseUnless } from './refuse-unknown.ts'
 export async function refuseUnknownActions(trx: Trx, actions: ConversationAction[], caller: Credential): Promise<void> {
   for (const action of actions) {
     if (action.type === 'add_note') checkTemplate(action.body)
+    if (action.type === 'dismiss') await refuseUnlistedReason(trx, action.reason)
     if (action.type === 'assign') await refuseUnknownNames(trx, 'user', [action.assignee_id], caller)
     if (action.type === 'set_team') await refuseUnknownNames(trx, 'team', [action.team_id], caller)
     if (action.type === 'add_tag' || action.type === 'remove_tag')

@@ -1,5 +1,7 @@
+import { applyRules } from '@parley/core'
 import { appendEvents } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
+import { capabilities } from '@parley/testing'
 import t from 'tap'
 import { addChannel, addConversation, addKey, atOnce, type Json, testApi } from './helper.ts'
 import { isProblem } from './refusals.ts'
@@ -290,6 +292,53 @@ t.test('a rule asks only for attributes that are defined, and for values that th
     isProblem(t, await save(conditions), 422, 'validation-failed', JSON.stringify(conditions))
   const gone = '00000000-0000-7000-8000-000000000000'
   isProblem(t, await save({ post_id: [gone] }), 422, 'validation-failed', 'no such post')
+})
+
+t.test('only rules do something to the message of an event, and dismiss it with a reason that is listed', async t => {
+  const save = (actions: Json, path = '/v1/rules') =>
+    api.call('POST', path, { name: 'R', ...(path === '/v1/rules' ? { triggers: ['message.received'] } : {}), actions })
+  const dismiss = { type: 'dismiss', reason: 'Only thanks' }
+  const saved = await save([dismiss, { type: 'hide' }, { type: 'like' }])
+  t.equal(saved.status, 201, saved.text)
+  t.same(saved.body.actions[0], { ...dismiss, as: 'no_reply_needed' })
+  for (const action of [dismiss, { type: 'hide' }, { type: 'like' }]) {
+    isProblem(t, await save([action], '/v1/macros'), 422, 'validation-failed', `a macro: ${action.type}`)
+    const { id } = await addConversation(api, api.ours, channel)
+    isProblem(t, await bulk({ ids: [id], actions: [action] }), 422, 'validation-failed', `in bulk: ${action.type}`)
+  }
+  await api.call('PUT', '/v1/dismissal_reasons', { reasons: ['Talks to others'] })
+  const refused = await save([dismiss])
+  isProblem(t, refused, 422, 'validation-failed', 'not listed')
+  t.match(refused.body.detail, /Talks to others/)
+  isProblem(t, await save([{ ...dismiss, as: 'unhandled' }]), 422, 'validation-failed', 'no dismissal')
+  await api.call('PUT', '/v1/dismissal_reasons', { reasons: [] })
+})
+
+t.test('what a rule has done to a message is read, and taken back, like what a person has', async t => {
+  // By itself: no rule of the other tests is there.
+  const api = await testApi(t)
+  const { id, messages } = await addConversation(api, api.ours, await addChannel(api))
+  await api.query(`update messages set external_id = 'network-1' where id = '${messages[0]}'`)
+  const rule = { name: 'R', triggers: ['message.received'], actions: [{ type: 'hide' }] }
+  const { id: rule_id } = (await api.call('POST', '/v1/rules', rule)).body
+  const path = `/v1/conversations/${id}/messages/${messages[0]}/actions`
+  const event = { type: 'message.received' as const, at: api.clock.now, actor: SYSTEM, conversation_id: id }
+  await api.db.inWorkspace(api.ours.workspace_id, async trx => {
+    await appendEvents(trx, [{ ...event, data: { message_id: messages[0] } }])
+    const received = await trx.selectFrom('events').selectAll().where('conversation_id', '=', id).execute()
+    return applyRules(trx, received, () => capabilities({ actions: ['hide'] }), api.clock.now)
+  })
+  const { data } = (await api.call('GET', path)).body
+  t.match(data, [{ verb: 'hide', state: 'queued', actor_type: 'rule', actor_id: rule_id }])
+  const cancelled = await api.call('POST', `${path}/${data[0].id}/cancel`)
+  t.match(cancelled.body, { state: 'cancelled', actor_type: 'rule' })
+  const told = await api.query(
+    `select type, actor_type from events where data->>'action_id' = '${data[0].id}' order by seq`,
+  )
+  t.same(told, [
+    { type: 'action.queued', actor_type: 'rule' },
+    { type: 'action.cancelled', actor_type: 'user' },
+  ])
 })
 
 t.test('a trial judges attributes as they are', async t => {

@@ -225,8 +225,8 @@ t.test('what was set aside is handled after all when a person wants it, or waits
   const world = await setUp(t)
   let mended = false
   const consumer = writer({
-    handle: async (trx, events, now) =>
-      mended ? plain.handle(trx, events.map(healthy), now) : plain.handle(trx, events, now),
+    handle: async (trx, events, ...given) =>
+      mended ? plain.handle(trx, events.map(healthy), ...given) : plain.handle(trx, events, ...given),
   })
   const plain = writer()
   const healthy = (event: EventRow) => ({ ...event, data: {} })
@@ -253,13 +253,13 @@ t.test('when the database refuses to serve, no event is blamed', async t => {
   await world.append(3)
   let refusals = 0
   const consumer = writer({
-    handle: async (trx, events, now) => {
+    handle: async (trx, events, ...given) => {
       if (refusals < 5) {
         refusals += 1
         // As a server that is shutting down does, or one whose disk is full.
         await sql`do $$ begin raise exception 'no' using errcode = '53100'; end $$`.execute(trx)
       }
-      return plain.handle(trx, events, now)
+      return plain.handle(trx, events, ...given)
     },
   })
   const plain = writer()
@@ -324,9 +324,9 @@ t.test('closing waits for the page that is being handled, and begins no other', 
   const plain = writer()
   const feeds = new Feeds(world.ctx, [
     writer({
-      handle: async (trx, events, now) => {
+      handle: async (trx, events, ...given) => {
         handling()
-        return plain.handle(trx, events, now)
+        return plain.handle(trx, events, ...given)
       },
     }),
   ])

@@ -1,10 +1,18 @@
-import { changeContact, changeConversation, createAttribute, createRule, createTag } from '@parley/core'
-import { appendEvents, listFeedStates } from '@parley/db'
+import {
+  changeContact,
+  changeConversation,
+  changeDismissalReasons,
+  createAttribute,
+  createRule,
+  createTag,
+} from '@parley/core'
+import { appendEvents, listActionsToAttempt, listFeedStates } from '@parley/db'
 import { type ConversationAction, type RuleCondition, SYSTEM } from '@parley/domain'
-import { until } from '@parley/testing'
+import { capabilities, has, until } from '@parley/testing'
 import t, { type Test } from 'tap'
 import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
+import { send } from '../src/processors/send.ts'
 import { comment, drain, fakeConnector, openWorker } from './processing.ts'
 
 const RULES = FEED_CONSUMERS.filter(({ name }) => name === 'rules')
@@ -19,7 +27,11 @@ type Given = {
 }
 
 async function setUp(t: Test) {
-  const worker = await openWorker(t, fakeConnector())
+  const connector = fakeConnector({
+    capabilities: () => capabilities({ actions: ['hide', 'unhide', 'like'] }),
+    act: async () => ({ outcome: 'sent', accepted_at: worker.clock.now }),
+  })
+  const worker = await openWorker(t, connector)
   const { ctx, run, clock, workspace_id } = worker
   const channel = await worker.addChannel()
   const feeds = new Feeds(ctx, RULES)
@@ -59,8 +71,13 @@ async function setUp(t: Test) {
   const log = (type: string) =>
     run(trx => trx.selectFrom('events').selectAll().where('type', '=', type).orderBy('xact').orderBy('seq').execute())
   const conversation = () => run(trx => trx.selectFrom('conversations').selectAll().executeTakeFirstOrThrow())
+  const message = () =>
+    run(trx => trx.selectFrom('messages').selectAll().where('direction', '=', 'inbound').executeTakeFirstOrThrow())
+  const actions = () => run(trx => trx.selectFrom('message_actions').selectAll().orderBy('created_at').execute())
+  const health = (id: string) =>
+    run(trx => trx.selectFrom('rules').selectAll().where('id', '=', id).executeTakeFirstOrThrow())
   await level()
-  return { ...worker, channel, rule, receive, level, log, conversation, actor }
+  return { ...worker, message, actions, health, channel, rule, receive, level, log, conversation, actor }
 }
 
 const high: ConversationAction = { type: 'set_priority', priority: 'high' }
@@ -155,8 +172,7 @@ t.test('what is gone since is refused action by action, told at the rule, and ho
   t.match(await world.log('rule.applied'), [
     { data: { actions: [{ result: 'refused', code: 'validation_failed' }, { result: 'changed' }] } },
   ])
-  const read = () =>
-    world.run(trx => trx.selectFrom('rules').selectAll().where('id', '=', id).executeTakeFirstOrThrow())
+  const read = () => world.health(id)
   const last_error = 'set_team: team_id names no team that works in this inbox.'
   t.match(await read(), { last_error, failing_since: world.clock.now, version: 1 })
   await world.run(trx =>
@@ -237,3 +253,76 @@ t.test('an attribute that changes sets off what waits for it, with the attribute
   t.equal(await set({ orders: 3 }), 1)
   t.equal((await world.conversation()).priority, 'high')
 })
+
+const thanks: ConversationAction = { type: 'dismiss', reason: 'Only thanks', as: 'no_reply_needed' }
+
+t.test('a rule that dismisses a message lets nobody wait for an answer to it, and the next rule sees that', async t => {
+  const world = await setUp(t)
+  const { id } = await world.rule({ conditions: { text_has_words: ['thanks'] }, actions: [thanks] })
+  await world.rule({ conditions: { disposition: ['no_reply_needed'] }, actions: [{ ...high, priority: 'low' }] })
+  await world.receive(comment('m-1', { text: 'Thanks!' }))
+  has(t, await world.message(), {
+    ...{ dismissed_reason: 'Only thanks', dismissed_as: 'no_reply_needed', disposition: 'no_reply_needed' },
+    ...{ dismissed_by_type: 'rule', dismissed_by_id: id },
+  })
+  has(t, await world.conversation(), { waiting_since: null, priority: 'low' })
+  const [dismissed] = await world.log('message.dismissed')
+  t.match(dismissed, { actor_type: 'rule', actor_id: id, data: { reason: 'Only thanks' } })
+  t.equal((await world.log('sla.cancelled')).length, (await world.log('sla.started')).length)
+  t.equal((await world.log('rule.applied')).length, 2)
+})
+
+t.test('a message is hidden once, however many rules say so, and its worker is told after the commit', async t => {
+  const world = await setUp(t)
+  const { id } = await world.rule({ actions: [{ type: 'hide' }, { type: 'like' }] })
+  await world.rule({ actions: [{ type: 'hide' }] })
+  world.hints.length = 0
+  await world.receive(comment('m-1'))
+  const actions = await world.actions()
+  t.match(actions, [
+    { verb: 'hide', state: 'queued', actor_type: 'rule', actor_id: id },
+    { verb: 'like', state: 'queued', actor_type: 'rule', actor_id: id },
+  ])
+  t.equal(actions.length, 2)
+  t.match(
+    (await world.log('rule.applied')).map(({ data }) => data),
+    [{ actions: [{ result: 'changed' }, { result: 'changed' }] }, { actions: [{ type: 'hide', result: 'unchanged' }] }],
+  )
+  const { id: message_id } = await world.message()
+  t.same(
+    world.hints.filter(({ queue }) => queue === 'send').map(({ job }) => job),
+    actions.map(action => ({
+      ...{ workspace_id: world.workspace_id, message_id, action_id: action.id, behind: true },
+    })),
+  )
+  const swept = await world.db.asSystem(trx => listActionsToAttempt(trx, world.clock.now, 10))
+  t.ok(
+    swept.every(job => job.behind),
+    'the sweeper tells of them as well',
+  )
+  for (const { job } of world.hints.filter(({ queue }) => queue === 'send')) t.equal(await send(world.ctx)(job), 'sent')
+  has(t, await world.message(), { disposition: 'hidden', hidden_at: world.clock.now })
+  t.match(await world.log('message.disposition_changed'), [{ actor_type: 'rule', data: { disposition: 'hidden' } }])
+})
+
+t.test(
+  'what cannot be done to a message is refused with its reason: none is there, no way, no such reason',
+  async t => {
+    const world = await setUp(t)
+    const { id } = await world.rule({ triggers: ['conversation.created'], actions: [{ type: 'hide' }] })
+    await world.receive(comment('m-1'))
+    const outcomes = async () =>
+      (await world.log('rule.applied')).map(({ data }) => (data as { actions: unknown[] }).actions)
+    t.same(await outcomes(), [
+      [{ type: 'hide', result: 'refused', code: 'action_refused', detail: 'What happened is about no message.' }],
+    ])
+    t.equal((await world.health(id)).last_error, 'hide: What happened is about no message.')
+
+    const dismisses = await world.rule({ actions: [thanks, high] })
+    await world.run(trx => changeDismissalReasons(trx, ['Talks to others'], world.actor, world.clock.now))
+    await world.receive(comment('m-2'))
+    t.match((await outcomes()).at(-1), [{ code: 'validation_failed' }, { result: 'changed' }])
+    t.match((await world.health(dismisses.id)).last_error, /^dismiss: reason has to be one of: Talks to others/)
+    t.equal((await world.actions()).length, 0)
+  },
+)

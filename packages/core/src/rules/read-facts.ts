@@ -8,20 +8,19 @@ import {
   listSurging,
   listTagsOf,
   lockConversations,
-  type MessageFacts,
   type PersonFacts,
   type Trx,
 } from '@parley/db'
-import { type RuleFacts, type RuleField, searchKey } from '@parley/domain'
+import { type ConversationAction, type RuleFacts, type RuleField, searchKey } from '@parley/domain'
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
-/** What stands around a page of events, kept level with what rules change. */
+/** What stands around a page of events. */
 export type Surroundings = {
   conversations: Map<string, Conversation>
-  tags: Map<string, string[]>
-  messages: Map<string, MessageFacts>
   factsOf: (event: EventRow, now: Date) => RuleFacts | undefined
+  /** Makes them level with what these actions left behind, so that the next rule sees it. */
+  reread: (trx: Trx, event: EventRow, after: Conversation, actions: ConversationAction[]) => Promise<void>
 }
 
 /**
@@ -99,7 +98,16 @@ export async function readSurroundings(
       proposed_disposition: textOf(data.proposed_disposition),
     }
   }
-  return { conversations, tags, messages: messageFacts, factsOf }
+
+  const reread: Surroundings['reread'] = async (trx, event, after, actions) => {
+    conversations.set(after.id, after)
+    const did = (pattern: RegExp) => actions.some(({ type }) => pattern.test(type))
+    if (did(/_tag$/) && asked.has('tag')) tags.set(after.id, (await readTags(trx, [after.id])).get(after.id) ?? [])
+    const message_id = messageOf(event)
+    if (!message_id || !did(/^dismiss$/) || !messageFacts.has(message_id)) return
+    for (const facts of await listMessageFacts(trx, [message_id])) messageFacts.set(message_id, facts)
+  }
+  return { conversations, factsOf, reread }
 }
 
 const OF_MESSAGES: RuleField[] = ['text_contains', 'text_has_words', 'first_message', 'disposition']
@@ -110,7 +118,7 @@ function changedIn(previous: Record<string, unknown>): string[] {
 }
 
 /** The tags of these conversations as conditions compare them. */
-export async function readTags(trx: Trx, conversation_ids: string[]): Promise<Map<string, string[]>> {
+async function readTags(trx: Trx, conversation_ids: string[]): Promise<Map<string, string[]>> {
   const tags = new Map<string, string[]>()
   if (conversation_ids.length === 0) return tags
   for (const { conversation_id, name } of await listTagsOf(trx, conversation_ids))

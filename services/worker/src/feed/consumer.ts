@@ -1,4 +1,9 @@
-import type { EventRow, FeedStart, Trx } from '@parley/db'
+import type { QueuedAction } from '@parley/core'
+import type { Channel, EventRow, FeedStart, Trx } from '@parley/db'
+import type { ChannelCapabilities } from '@parley/domain'
+
+/** What is told after the commit. `logged`: it wrote to the log itself. `acts`: what is to be done on networks. */
+export type FeedNews = { logged: boolean; acts?: QueuedAction[] }
 
 /**
  * A durable reader of the log. In each workspace it is given every event, in commit order, a page at a time; its place
@@ -23,7 +28,12 @@ export type FeedConsumer = {
    * Handles a page. What it throws is blamed on an event, which is found by halving the page, tried again, and set aside
    * in the end: so it throws only for what another try could not mend, or what deserves a person's eye. It touches
    * nothing but the database. An event that was set aside and is retried comes late, by itself.
-   * True when it wrote to the log itself: whoever follows that is woken after the commit.
+   * Returns what is told after the commit, or only whether it wrote to the log itself: whoever follows that is woken.
    */
-  handle(trx: Trx, events: EventRow[], now: Date): Promise<boolean>
+  handle(
+    trx: Trx,
+    events: EventRow[],
+    now: Date,
+    capabilitiesOf: (channel: Channel) => ChannelCapabilities,
+  ): Promise<FeedNews | boolean>
 }
