@@ -148,7 +148,9 @@ export const simulateBody = z
 
 export const simulation = z
   .object({
-    events: z.int().meta({ description: 'How many events were looked at.' }),
+    events: z.int().meta({
+      description: 'How many events were looked at; one of a post counts for each conversation that it is tried on.',
+    }),
     matched: z.int(),
     looked_back_to: instantOut.nullable(),
     complete: z.boolean().meta({ description: 'False where time was over before everything asked for was looked at.' }),

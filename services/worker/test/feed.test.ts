@@ -93,6 +93,32 @@ t.test('a consumer is given every event once, in the order of the log, also what
   t.same(ids((await world.handled()) as never), ids(all))
 })
 
+t.test('an event that stands alone has a page of its own, and the others keep their order', async t => {
+  const world = await setUp(t)
+  const pages: number[] = []
+  const { handle } = writer()
+  const consumer = writer({
+    alone: ({ data }) => (data as { alone?: boolean }).alone === true,
+    handle: async (trx, events, ...given) => {
+      pages.push(events.length)
+      return handle(trx, events, ...given)
+    },
+  })
+  await world.append(3)
+  await world.append(2, { alone: true })
+  await world.append(4)
+  const all = await world.logged()
+  start(t, world, [consumer])
+  await until('all are handled', async () => (await world.handled()).length >= all.length)
+  t.same(ids((await world.handled()) as never), ids(all))
+  const before = all.length - 6
+  t.same(pages.slice(-3), [1, 1, 4])
+  t.equal(
+    pages.slice(0, -3).reduce((sum, page) => sum + page, 0),
+    before,
+  )
+})
+
 t.test('a consumer that begins now is given nothing of the past, and all that follows', async t => {
   const world = await setUp(t)
   await world.append(5)

@@ -5,15 +5,25 @@ import {
   createAttribute,
   createRule,
   createTag,
+  dismissMessage,
+  undismissMessage,
 } from '@parley/core'
-import { appendEvents, listActionsToAttempt, listFeedStates } from '@parley/db'
+import {
+  appendEvents,
+  type Conversation,
+  insertInbox,
+  listActionsToAttempt,
+  listFeedStates,
+  newId,
+  updateConversation,
+} from '@parley/db'
 import { type ConversationAction, type RuleCondition, SYSTEM } from '@parley/domain'
 import { capabilities, has, until } from '@parley/testing'
 import t, { type Test } from 'tap'
 import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
 import { send } from '../src/processors/send.ts'
-import { comment, drain, fakeConnector, openWorker } from './processing.ts'
+import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 
 const RULES = FEED_CONSUMERS.filter(({ name }) => name === 'rules')
 
@@ -326,3 +336,127 @@ t.test(
     t.equal((await world.actions()).length, 0)
   },
 )
+
+/** Comments on a post, each in a thread of its own, the first one written first; and what tells that the post surges. */
+async function onAPost(t: Test, count: number) {
+  const world = await setUp(t)
+  const { run, clock, channel } = world
+  const said = (key: string, fields: Record<string, unknown> = {}) =>
+    comment(key, { thread_key: `t-${key}`, post: { external_id: 'p-1' }, ...fields })
+  const times = Array.from({ length: count }, (_, place) => new Date(at('08:30:00').getTime() + place).toISOString())
+  await world.receive(
+    ...times.map((occurred_at, place) => said(`m-${place}`, { occurred_at, version_at: occurred_at })),
+  )
+  const conversations = await run(trx =>
+    trx.selectFrom('conversations').selectAll().where('post_id', 'is not', null).orderBy('waiting_since').execute(),
+  )
+  const post_id = conversations[0]!.post_id!
+  const surge = async () => {
+    const surging_until = new Date(clock.now.getTime() + 600_000)
+    await run(trx => trx.updateTable('posts').set({ surging_until }).where('id', '=', post_id).execute())
+    const data = { post_id, channel_id: channel.id }
+    await run(trx => appendEvents(trx, [{ type: 'post.surging', at: clock.now, actor: SYSTEM, data }]))
+    await world.level()
+  }
+  const appliedTo = async () => (await world.log('rule.applied')).map(({ conversation_id }) => conversation_id)
+  return { ...world, said, surge, appliedTo, conversations, ids: conversations.map(({ id }) => id) }
+}
+
+t.test(
+  'a surge applies a rule to what is open on the post, longest waiting first, and what comes later asks for it',
+  async t => {
+    const world = await onAPost(t, 5)
+    const { run, ids, inbox_id } = world
+    const elsewhere = (
+      await run(trx => insertInbox(trx, { id: newId(world.clock.now), name: 'Press', created_at: world.clock.now }))
+    ).id
+    await world.receive(comment('other', { thread_key: 'other' }))
+    const set = (id: string, change: Partial<Conversation>) => run(trx => updateConversation(trx, id, change))
+    await set(ids[1]!, { status: 'resolved' })
+    await set(ids[2]!, { waiting_since: null })
+    await set(ids[3]!, { inbox_id: elsewhere })
+    const { id } = await world.rule({
+      triggers: ['post.surging'],
+      conditions: { post_surging: true },
+      inbox_ids: [inbox_id],
+      actions: [urgent, { type: 'hide' }],
+    })
+    await world.rule({
+      triggers: ['post.surging'],
+      conditions: { priority: ['urgent'] },
+      actions: [{ type: 'add_note', body: 'A storm.' }],
+    })
+    await world.rule({ conditions: { post_surging: true }, actions: [high] })
+    await world.surge()
+    const applied = (await world.log('rule.applied')).filter(({ actor_id }) => actor_id === id)
+    t.same(
+      applied.map(({ conversation_id }) => conversation_id),
+      [ids[0], ids[4], ids[2]],
+    )
+    const surging = (await world.log('post.surging'))[0]!
+    const refused = { result: 'refused', code: 'action_refused', detail: 'What happened is about no message.' }
+    for (const { data } of applied)
+      t.match(data, { event_id: surging.id, event_type: 'post.surging', actions: [{ result: 'changed' }, refused] })
+    t.equal((await world.log('note.created')).length, 3, 'the next rule saw what the first one did')
+    t.equal((await world.log('rule.applied')).length, 6)
+
+    await world.receive(world.said('late'), comment('elsewhere', { thread_key: 'elsewhere' }))
+    t.equal((await world.log('rule.applied')).length, 7)
+    t.match(
+      await run(trx => trx.selectFrom('conversations').select('thread_key').where('priority', '=', 'high').execute()),
+      [{ thread_key: 't-late' }],
+    )
+    world.clock.now = new Date(world.clock.now.getTime() + 600_001)
+    await world.receive(world.said('later'))
+    t.equal((await world.log('rule.applied')).length, 7, 'it is over')
+  },
+)
+
+t.test('of a surge with many conversations the 200 are met that have waited longest', async t => {
+  const world = await onAPost(t, 205)
+  await world.rule({ triggers: ['post.surging'], actions: [urgent] })
+  const startedMs = performance.now()
+  await world.surge()
+  t.comment(`${Math.round(performance.now() - startedMs)} ms`)
+  t.same(await world.appliedTo(), world.ids.slice(0, 200))
+})
+
+t.test('what became of a message, a snooze and what a network refuses set rules off, and history does not', async t => {
+  const world = await setUp(t)
+  const triggers = [
+    'message.disposition_changed',
+    'conversation.snoozed',
+    'action.rejected',
+    'reply.unknown',
+    'reply.bounced',
+  ]
+  await world.rule({ triggers, conditions: { changed: ['disposition'], disposition: ['spam'] }, actions: [high] })
+  await world.rule({
+    triggers,
+    conditions: { not: { changed: ['disposition'] } },
+    actions: [{ type: 'add_note', body: 'Look.' }],
+  })
+  await world.receive(comment('m-1'))
+  const { id: conversation_id } = await world.conversation()
+  const { id: message_id } = await world.message()
+  await world.run(trx =>
+    dismissMessage(trx, { conversation_id, message_id }, { reason: 'x', as: 'spam' }, world.actor, world.clock.now),
+  )
+  await world.level()
+  t.equal((await world.conversation()).priority, 'high')
+  const told = (types: readonly ('conversation.snoozed' | 'action.rejected' | 'reply.unknown' | 'reply.bounced')[]) =>
+    world.run(trx =>
+      appendEvents(
+        trx,
+        types.map(type => ({ type, at: world.clock.now, actor: SYSTEM, conversation_id, data: { message_id } })),
+      ),
+    )
+  await told(['conversation.snoozed', 'action.rejected', 'reply.unknown', 'reply.bounced'])
+  await world.level()
+  t.equal((await world.log('note.created')).length, 4)
+  const applied = (await world.log('rule.applied')).length
+  await world.run(trx => trx.updateTable('messages').set({ from_history: true }).execute())
+  await world.run(trx => undismissMessage(trx, { conversation_id, message_id }, world.actor, world.clock.now))
+  await world.level()
+  t.equal((await world.log('rule.applied')).length, applied)
+})

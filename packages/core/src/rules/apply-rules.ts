@@ -21,6 +21,7 @@ import {
 import { applyActions } from '../actions/apply-actions.ts'
 import type { QueuedAction } from '../batches/advance-batch.ts'
 import { type Applications, readApplications } from './applications.ts'
+import { isOfAPost, isStill, readOccasions } from './occasions.ts'
 import { messageOf, readSurroundings, type Surroundings } from './read-facts.ts'
 
 /** How often a rule was applied, and what is to be done on networks because of that. */
@@ -50,18 +51,21 @@ export async function applyRules(
   now: Date,
 ): Promise<RulesRun> {
   const run: RulesRun = { applied: 0, acts: [] }
-  const told = events.filter(event => event.conversation_id && !isHistory(event))
+  const told = events.filter(event => (event.conversation_id || isOfAPost(event)) && !isHistory(event))
   if (told.length === 0) return run
   const rules = await listRulesFor(trx, [...new Set(told.map(({ type }) => type))])
   const triggers = new Set(rules.flatMap(rule => rule.triggers))
   const awaited = told.filter(({ type }) => triggers.has(type))
   if (awaited.length === 0) return run
+  const occasions = await readOccasions(trx, awaited, rules)
   const asked = new Set(rules.flatMap(({ conditions }) => [...fieldsOf(conditions as RuleCondition)]))
-  const around = await readSurroundings(trx, awaited, asked, now, { lock: true })
-  const turn = { trx, around, applications: await readApplications(trx, awaited, now), capabilitiesOf, now, run }
-  for (const event of awaited) {
-    const mine = rules.filter(rule => rule.triggers.includes(event.type))
-    await tryRules(turn, event, mine)
+  const met = occasions.map(({ event }) => event)
+  // All locks at once, in one order, whatever order the rules are tried in.
+  const around = await readSurroundings(trx, met, asked, now, { lock: true })
+  const turn = { trx, around, applications: await readApplications(trx, met, now), capabilitiesOf, now, run }
+  for (const occasion of occasions) {
+    const { event, rules: mine } = occasion
+    if (isStill(occasion, around.conversations.get(event.conversation_id!))) await tryRules(turn, event, mine)
   }
   return run
 }

@@ -50,7 +50,9 @@ export async function readSurroundings(
     ),
     listMessageFacts(
       trx,
-      idsFor(OF_MESSAGES, () => events.map(messageOf)),
+      OF_MESSAGES.some(field => asked.has(field))
+        ? unique(events.map(messageOf))
+        : unique(events.filter(isJudgement).map(messageOf)),
     ),
     listPersonFacts(
       trx,
@@ -73,6 +75,7 @@ export async function readSurroundings(
     const data = (event.data ?? {}) as Record<string, unknown>
     const previous = (event.previous ?? {}) as Record<string, unknown>
     const said = messageFacts.get(messageOf(event) ?? '')
+    if (isJudgement(event) && said?.from_history) return undefined
     const person = personOf.get(conversation.contact_id)
     const { inbox_id, channel_id, status, priority, assignee_id, team_id, waiting_since, post_id } = conversation
     return {
@@ -109,6 +112,9 @@ export async function readSurroundings(
   }
   return { conversations, factsOf, reread }
 }
+
+/** Such an event tells not whether its message is history, which starts nothing. */
+const isJudgement = ({ type }: EventRow) => type === 'message.disposition_changed'
 
 const OF_MESSAGES: RuleField[] = ['text_contains', 'text_has_words', 'first_message', 'disposition']
 

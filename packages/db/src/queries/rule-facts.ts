@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { Trx } from '../database.ts'
+import type { Conversation } from './conversations.ts'
 import type { EventRow } from './events.ts'
 import type { Message } from './messages.ts'
 
@@ -44,6 +45,29 @@ export async function listSurging(trx: Trx, ids: string[], now: Date): Promise<s
   return rows.map(({ id }) => id)
 }
 
+/**
+ * Open conversations on a post, in these inboxes or in all: those first in which somebody has waited longest, then those
+ * in which nobody waits, the newest first.
+ */
+export async function listLongestWaiting(
+  trx: Trx,
+  post_id: string,
+  inbox_ids: string[] | null,
+  limit: number,
+): Promise<Pick<Conversation, 'id' | 'waiting_since'>[]> {
+  const open = sql`post_id = ${post_id} and status = 'open' and merged_into_id is null
+    ${inbox_ids ? sql`and inbox_id = any(${inbox_ids}::uuid[])` : sql``}`
+  // Those in which nobody waits are looked for only where others leave room: else all that wait would be passed by.
+  const { rows } = await sql<Pick<Conversation, 'id' | 'waiting_since'>>`
+    with waiting as materialized (
+      select id, waiting_since from conversations where ${open} and waiting_since is not null
+      order by waiting_since, id limit ${limit})
+    select * from waiting union all (
+      select id, waiting_since from conversations where ${open} and waiting_since is null
+      order by last_message_at desc, id desc limit ${limit} - (select count(*) from waiting))`.execute(trx)
+  return rows
+}
+
 /** What rules did in these conversations since then, and in these transactions, whenever that was. */
 export async function listApplied(
   trx: Trx,
@@ -58,7 +82,7 @@ export async function listApplied(
   return rows
 }
 
-/** Events of these types from the youngest back, before that place where one is given. */
+/** Events of conversations and posts, of these types, from the youngest back, before that place where one is given. */
 export async function listEventsBack(
   trx: Trx,
   types: string[],
@@ -66,7 +90,7 @@ export async function listEventsBack(
 ): Promise<EventRow[]> {
   const { before, since, limit } = page
   const { rows } = await sql<EventRow>`
-    select * from events where type = any(${types}::text[]) and conversation_id is not null
+    select * from events where type = any(${types}::text[]) and (conversation_id is not null or type = 'post.surging')
       ${before ? sql`and (xact, seq) < (${before.xact}::xid8, ${before.seq}::bigint)` : sql``}
       ${since ? sql`and at >= ${since}` : sql``}
     order by xact desc, seq desc limit ${limit}`.execute(trx)

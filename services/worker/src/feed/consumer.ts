@@ -19,6 +19,8 @@ export type FeedConsumer = {
   from: FeedStart
   /** How many events it is given at once, at most. */
   batch: number
+  /** Events that are much work get a page, and so a transaction, of their own. */
+  alone?: (event: EventRow) => boolean
   /**
    * `at_once`: read when something happens. `gently`: within a second, which makes fuller pages of a busy log, one workspace
    * at a time, and after each page it rests as long as that took: what has time leaves the database to what has none.

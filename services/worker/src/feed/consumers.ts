@@ -55,6 +55,8 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     from: 'now',
     batch: 100,
     pace: 'at_once',
+    // It is tried on all that is open on the post.
+    alone: ({ type }) => type === 'post.surging',
     handle: async (trx, events, now, capabilitiesOf) => {
       const { applied, acts } = await applyRules(trx, events, capabilitiesOf, now)
       return { logged: applied > 0, acts }

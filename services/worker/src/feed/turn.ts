@@ -80,7 +80,8 @@ export class FeedReader {
     const { name } = this.#consumer
     // An event that has failed alone stands alone until it is through.
     const limit = cursor.attempts > 0 ? 1 : this.limit
-    const events = await listEventsAfter(trx, cursor, limit)
+    const found = await listEventsAfter(trx, cursor, limit)
+    const events = this.#page(found)
     const to = events.at(-1)
     if (!to) return { turn: (await hasEventsAfter(trx, cursor)) ? 'later' : 'level', handled: 0 }
     hands.after = cursor
@@ -88,7 +89,14 @@ export class FeedReader {
     const news = await this.#handle(trx, events, now)
     const handled = events.length
     const [rest] = await Promise.all([hasEventsAfter(trx, to), moveFeedCursor(trx, name, { to, handled }, now)])
-    return { turn: handled === limit ? 'more' : rest ? 'later' : 'level', handled, news }
+    const more = handled === limit || handled < found.length
+    return { turn: more ? 'more' : rest ? 'later' : 'level', handled, news }
+  }
+
+  /** What comes before the first event that stands alone, or that one. */
+  #page(events: EventRow[]): EventRow[] {
+    const first = events.findIndex(event => this.#consumer.alone?.(event))
+    return first < 0 ? events : events.slice(0, Math.max(1, first))
   }
 
   async #retry(trx: Trx, hands: Hands, now: Date): Promise<Work> {
