@@ -407,6 +407,41 @@ t.test('a rule is tried on what has happened, tells what decided, and changes no
   t.equal((await api.query('select 1 from events')).length, logged)
 })
 
+t.test('a trial of a surge tells of each open conversation on the post that the caller sees', async t => {
+  const [seen, settled, hidden] = (await conversations(3)).map(({ id }) => id)
+  const post_id = '00000000-0000-7000-8000-00000000beef'
+  const door = (await api.call('POST', '/v1/inboxes', { name: 'Behind another door' })).body.id
+  await api.query(`update inboxes set open_to_all = false where id = '${door}'`)
+  const { workspace_id, inbox_id } = api.ours
+  await api.query(`insert into posts (workspace_id, id, channel_id, external_id, kind, first_seen_at, last_message_at)
+    values ('${workspace_id}', '${post_id}', '${channel.id}', 'p-1', 'own', now(), now())`)
+  await api.query(
+    `update conversations set post_id = '${post_id}' where id in ('${[seen, settled, hidden].join("','")}')`,
+  )
+  await api.query(`update conversations set status = 'resolved' where id = '${settled}'`)
+  await api.query(`update conversations set inbox_id = '${door}' where id = '${hidden}'`)
+  const data = { post_id, channel_id: channel.id }
+  await api.db.inWorkspace(workspace_id, trx =>
+    appendEvents(trx, [{ type: 'post.surging', at: api.clock.now, actor: SYSTEM, data }]),
+  )
+  const trial = async (rule: Json, headers = {}) => {
+    const { body } = await api.call(
+      'POST',
+      '/v1/rules/simulate',
+      { rule: { triggers: ['post.surging'], ...rule } },
+      headers,
+    )
+    return body
+  }
+  const all = await trial({ conditions: { post_id: [post_id] } })
+  t.match(all, { events: 2, matched: 2, complete: true })
+  t.same(all.samples.map(({ conversation_id }: Json) => conversation_id).sort(), [seen, hidden].sort())
+  t.match(await trial({ conditions: { post_surging: true } }), { events: 2, matched: 0 }, 'it is over')
+  t.match(await trial({ inbox_ids: [inbox_id] }), { events: 1, matched: 1, samples: [{ conversation_id: seen }] })
+  const { key } = await addKey(api.db, workspace_id, 'lead')
+  t.match(await trial({}, { authorization: `Bearer ${key}` }), { events: 1, samples: [{ conversation_id: seen }] })
+})
+
 t.test('a trial that takes too long says that it is not complete', async t => {
   const { monotonicMs } = api.ctx
   let elapsed = 0
