@@ -1,4 +1,5 @@
 import {
+  beginErasure,
   changeContact,
   changeConversation,
   changeDismissalReasons,
@@ -22,6 +23,7 @@ import { capabilities, has, until } from '@parley/testing'
 import t, { type Test } from 'tap'
 import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
+import { eraseContacts } from '../src/processors/erasures.ts'
 import { send } from '../src/processors/send.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 
@@ -314,6 +316,37 @@ t.test('a message is hidden once, however many rules say so, and its worker is t
   has(t, await world.message(), { disposition: 'hidden', hidden_at: world.clock.now })
   t.match(await world.log('message.disposition_changed'), [{ actor_type: 'rule', data: { disposition: 'hidden' } }])
 })
+
+t.test(
+  'what a rule has queued is taken back when its customer is erased, and nothing of theirs is hidden later',
+  async t => {
+    const world = await setUp(t)
+    const { run, clock, actor } = world
+    await world.rule({ triggers: ['message.received', 'message.triaged'], actions: [{ type: 'hide' }] })
+    await world.receive(comment('m-1'))
+    const { contact_id, id: conversation_id } = await world.conversation()
+    const { id: message_id } = await world.message()
+    await run(trx => beginErasure(trx, contact_id!, actor, clock.now))
+    await until('they are erased', async () => {
+      await eraseContacts(world.ctx)()
+      return (await world.log('contact.erased')).length > 0
+    })
+    t.match(await world.actions(), [{ state: 'cancelled', actor_type: 'rule', next_attempt_at: null }])
+    const event = {
+      type: 'message.triaged' as const,
+      at: clock.now,
+      actor: SYSTEM,
+      conversation_id,
+      data: { message_id },
+    }
+    await run(trx => appendEvents(trx, [event]))
+    await world.level()
+    t.equal((await world.actions()).length, 1)
+    t.match((await world.log('rule.applied')).at(-1), {
+      data: { actions: [{ result: 'refused', code: 'action_refused', detail: 'The message was erased.' }] },
+    })
+  },
+)
 
 t.test(
   'what cannot be done to a message is refused with its reason: none is there, no way, no such reason',

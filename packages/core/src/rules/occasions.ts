@@ -1,9 +1,9 @@
 import { type Conversation, type EventRow, listLongestWaiting, type Trx } from '@parley/db'
 
 /**
- * In so many conversations of a post rules are tried when it surges, those first in which somebody has waited longest. All
- * of them are locked, and changed, in the transaction of that one event, and whoever writes in one of them waits as long:
- * applying a rule takes about ten milliseconds on two cores, so that is two seconds.
+ * On so many conversations of a post a rule is tried when it surges, those first in which somebody has waited longest. All
+ * of them are locked and changed in the transaction of that one event, and whoever writes in one of them waits until it
+ * ends: a rule with one action takes a second for so many, on two busy cores.
  */
 export const MAX_OF_A_SURGE = 200
 
