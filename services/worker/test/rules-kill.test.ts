@@ -140,9 +140,9 @@ t.test('what rules and notifications had begun when their process was killed is 
 })
 
 t.test('processes that are killed again and again while others are at it apply rules and notify once', async t => {
-  const { url, told, notifications, isDone, hadItsEffectOnce } = await setUp(t, 80)
+  const { url, told, notifications, isDone, hadItsEffectOnce } = await setUp(t, 50)
   const progress = async () => (await told('rule.applied')).length + (await notifications()).length
-  for (const enough of [40, 100, 180]) {
+  for (const enough of [30, 90]) {
     const both = [begin(t, url, 7), begin(t, url, 7)]
     await until('some more are done', async () => (await progress()) >= enough, 60_000)
     for (const kill of both) await kill()
