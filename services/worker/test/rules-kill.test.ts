@@ -142,13 +142,16 @@ t.test('what rules and notifications had begun when their process was killed is 
 t.test('processes that are killed again and again while others are at it apply rules and notify once', async t => {
   const { url, told, notifications, isDone, hadItsEffectOnce } = await setUp(t, 50)
   const progress = async () => (await told('rule.applied')).length + (await notifications()).length
-  for (const enough of [30, 90]) {
-    const both = [begin(t, url, 7), begin(t, url, 7)]
+  const reached = async (enough: number) => {
     await until('some more are done', async () => (await progress()) >= enough, 60_000)
-    for (const kill of both) await kill()
     t.comment(`${await progress()} are done`)
   }
+  const [first, second] = [begin(t, url, 7), begin(t, url, 7)]
+  await reached(30)
+  await first()
   begin(t, url, 7)
+  await reached(90)
+  await second()
   await until('all is done', isDone, 60_000)
   await hadItsEffectOnce()
 })
