@@ -35,7 +35,7 @@ export async function prepareNext(
   // What waits in an inbox that is made for a trial may be less than all slices take.
   const waiting = openIn(conversations)
   const turns = Math.min(TURNS, Math.floor(waiting / AGENTS))
-  const agents = await openAgents(cleanup, deployment, take)
+  const { asks: agents, reopen } = await openAgents(cleanup, deployment, take)
   const roundTrips = await openRoundTrips(cleanup, deployment)
   // Back into the queue, so that a run finds as many as the one before.
   const giveBack = async () => {
@@ -46,6 +46,8 @@ export async function prepareNext(
       )
       await client.query('vacuum analyze conversations')
     })
+    // That takes so long that the API has closed what said nothing meanwhile.
+    await reopen()
   }
   const beforeSlice = async () => {
     if (waiting - taken.size < AGENTS * turns) await giveBack()
@@ -81,19 +83,25 @@ async function openAgents(cleanup: Cleanup, { apiUrl, databaseUrl, workspace_id,
       )
     }
   })
+  const reopen: (() => Promise<void>)[] = []
   const open = async ({ key }: { key: string }) => {
     const request = httpRequest('POST', new URL(`/v1/inboxes/${inbox_id}/next`, apiUrl), {
       authorization: `Bearer ${key}`,
     })
-    const connection = await HttpConnection.open(apiUrl)
+    let connection = await HttpConnection.open(apiUrl)
     cleanup.defer(async () => connection.close())
+    reopen.push(async () => {
+      connection.close()
+      connection = await HttpConnection.open(apiUrl)
+    })
     return async () => {
       const { status, body } = await connection.send(request)
       if (status !== 200) throw new Error(`answered with ${status}: ${body}`)
       return () => take(JSON.parse(body).id)
     }
   }
-  return Promise.all(people.map(open))
+  const asks = await Promise.all(people.map(open))
+  return { asks, reopen: () => Promise.all(reopen.map(again => again())) }
 }
 
 async function openRoundTrips(cleanup: Cleanup, { databaseUrl }: Deployment) {

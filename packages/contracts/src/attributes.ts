@@ -53,9 +53,11 @@ export const attributeView = z
   })
   .meta({ id: 'Attribute' })
 
+export const attributeValue = z.union([safeText(MAX_VALUE_BYTES), z.number(), z.boolean()])
+
 /** Those that are named change, null takes one away, the others stay. */
 export const attributeChanges = z
-  .record(attributeKey, z.union([safeText(MAX_VALUE_BYTES), z.number(), z.boolean()]).nullable())
+  .record(attributeKey, attributeValue.nullable())
   .refine(given => Object.keys(given).length <= MAX_CHANGED, `must be at most ${MAX_CHANGED}`)
 
 /** One of a conversation as a filter writes it: `tier:gold`. */

@@ -1,7 +1,8 @@
-import { CONVERSATION_PRIORITIES } from '@parley/domain'
+import { CONVERSATION_PRIORITIES, DISMISSALS } from '@parley/domain'
 import { z } from 'zod'
 import { id, instantIn, instantOut, pageQuery } from './common.ts'
 import { tagName } from './conversation-list.ts'
+import { dismissalReason } from './message-actions.ts'
 import { template } from './saved-replies.ts'
 
 const MAX_ACTIONS = 20
@@ -44,10 +45,21 @@ export const macroActions = many(z.discriminatedUnion('type', [...common, snooze
   actions => actions.filter(({ type }) => type === 'reply').length <= 1,
   'has more than one reply',
 )
+/** To the message that the event is about. */
+const onMessage = [
+  z.strictObject({
+    type: z.literal('dismiss'),
+    reason: dismissalReason,
+    as: z.enum(DISMISSALS).default('no_reply_needed'),
+  }),
+  z.strictObject({ type: z.literal('hide') }),
+  z.strictObject({ type: z.literal('like') }),
+] as const
 /** What happens by itself. It answers nobody, and there is no `me`. */
 export const ruleActions = many(
   z.discriminatedUnion('type', [
     ...common,
+    ...onMessage,
     snoozeFor,
     z.strictObject({ type: z.literal('assign'), assignee_id: id.nullable() }),
   ]),

@@ -9,12 +9,16 @@ export type ChannelJob = z.infer<typeof channelJob>
 export const ingestJob = channelJob.extend({ lanes: z.array(z.int().min(0)).min(1).optional() })
 export type IngestJob = z.infer<typeof ingestJob>
 
-/** A reply, or with `action_id` what is to be done to a message; with `batch_id` because that batch is of it. */
+/**
+ * A reply, or with `action_id` what is to be done to a message; with `batch_id` because that batch is of it. `behind`: what
+ * people do goes first.
+ */
 export const sendJob = z.object({
   workspace_id: id,
   message_id: id,
   action_id: id.optional(),
   batch_id: id.optional(),
+  behind: z.literal(true).optional(),
 })
 export type SendJob = z.infer<typeof sendJob>
 

@@ -41,7 +41,7 @@ export const actionView = z
     body: z.string().nullable(),
     state: z.enum(SEND_STATES),
     state_reason: z.string().nullable(),
-    actor_type: z.string(),
+    actor_type: z.string().meta({ description: 'user, api_key or rule.' }),
     actor_id: id,
     batch_id: id.nullable().meta({ description: 'The batch that asked for it.' }),
     hold_until: instantOut.nullable(),

@@ -2,10 +2,12 @@ import {
   CHANNEL_KINDS,
   CONVERSATION_PRIORITIES,
   CONVERSATION_STATUSES,
+  DISPOSITIONS,
   RULE_TRIGGERS,
   type RuleCondition,
 } from '@parley/domain'
 import { z } from 'zod'
+import { attributeKey, attributeValue } from './attributes.ts'
 import { id, instantIn, instantOut, language, name, safeText } from './common.ts'
 import { ruleActions } from './conversation-actions.ts'
 import { tagName } from './conversation-list.ts'
@@ -21,6 +23,20 @@ const word = z.string().regex(/^[a-z_]{1,50}$/, 'must be a word such as complain
 const phrase = safeText(200)
 const orNobody = z.union([z.literal('none'), id])
 
+/** A field that an event changed, or one attribute among them. */
+const changedField = z
+  .string()
+  .regex(/^([a-z_]{1,50}|attributes\.[a-z][a-z0-9_]{0,63})$/, 'must be a field, or one such as attributes.tier')
+const bound = z.union([z.number(), safeText(10)]).optional()
+const range = z
+  .strictObject({ at_least: bound, at_most: bound })
+  .refine(({ at_least, at_most }) => at_least !== undefined || at_most !== undefined, 'needs at_least or at_most')
+const attributes = z
+  .record(attributeKey, z.union([z.array(attributeValue).min(1).max(MAX_CHOICES), range, attributeValue]))
+  .refine(given => Object.keys(given).length > 0, 'must name one')
+  .refine(given => Object.keys(given).length <= MAX_CHOICES, `must be at most ${MAX_CHOICES}`)
+  .optional()
+
 const condition: z.ZodType<RuleCondition> = z
   .lazy(() =>
     z.strictObject({
@@ -28,7 +44,7 @@ const condition: z.ZodType<RuleCondition> = z
       any: some(condition),
       not: condition.optional(),
       event_type: some(z.enum(RULE_TRIGGERS)),
-      changed: some(word),
+      changed: some(changedField),
       previous_status: some(z.enum(CONVERSATION_STATUSES)),
       inbox_id: some(id),
       channel_id: some(id),
@@ -41,9 +57,14 @@ const condition: z.ZodType<RuleCondition> = z
       tag: some(tagName),
       do_not_contact: z.boolean().optional(),
       waiting_longer_than_seconds: z.int().min(0).max(LONGEST_WAIT_SECONDS).optional(),
+      attributes,
+      contact_attributes: attributes,
+      post_id: some(id),
+      post_surging: z.boolean().optional(),
       text_contains: some(phrase),
       text_has_words: some(phrase),
       first_message: z.boolean().optional(),
+      disposition: some(z.enum(DISPOSITIONS)),
       question: z.boolean().optional(),
       sentiment: some(word),
       kind: some(word),
@@ -127,7 +148,9 @@ export const simulateBody = z
 
 export const simulation = z
   .object({
-    events: z.int().meta({ description: 'How many events were looked at.' }),
+    events: z.int().meta({
+      description: 'How many events were looked at; one of a post counts for each conversation that it is tried on.',
+    }),
     matched: z.int(),
     looked_back_to: instantOut.nullable(),
     complete: z.boolean().meta({ description: 'False where time was over before everything asked for was looked at.' }),

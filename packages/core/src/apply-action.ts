@@ -23,7 +23,7 @@ export async function applyAction(
   accepted_at: Date,
   now: Date,
 ): Promise<NewEvent[]> {
-  const actor = { type: action.actor_type as 'user' | 'api_key', id: action.actor_id }
+  const actor = { type: action.actor_type, id: action.actor_id }
   const event = { at: now, actor, conversation_id: conversation.id }
   const data = { message_id: message.id, external_id: message.external_id }
   switch (action.verb) {

@@ -34,7 +34,7 @@ export type ActionDraft = {
   hold_seconds?: number | undefined
   /** The batch that asks for it. */
   batch_id?: string | undefined
-  actor: Actor & { type: 'user' | 'api_key' }
+  actor: Actor & { type: 'user' | 'api_key' | 'rule' }
 }
 
 /**

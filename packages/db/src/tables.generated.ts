@@ -560,7 +560,7 @@ export interface Macros {
 
 export interface MessageActions {
   actor_id: string;
-  actor_type: string;
+  actor_type: import('@parley/domain').ActorType;
   batch_id: string | null;
   body: string | null;
   channel_id: string;

@@ -22,6 +22,7 @@ export {
 } from './post/surge.ts'
 export * from './routing.ts'
 export * from './rules/action.ts'
+export { type AttributeCondition, attributeConditionProblem } from './rules/attribute-condition.ts'
 export * from './rules/condition.ts'
 export * from './rules/trigger.ts'
 export * from './saved-reply.ts'

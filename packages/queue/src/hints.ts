@@ -65,7 +65,7 @@ export class Hints {
     this.#hint('poll', job.channel_id, job, ONE_AT_A_TIME)
   }
 
-  /** A reply is to be sent or looked up, an action to be done; those of a batch stand behind all others. */
+  /** A reply is to be sent or looked up, an action to be done; those of batches and rules stand behind all others. */
   send(job: SendJob): void {
     this.#hint('send', subjectOf(job), job, ONE_AT_A_TIME)
   }
@@ -125,7 +125,7 @@ export class Hints {
     const flight: Flight = { again: true, landed: Promise.resolve() }
     this.#flights.set(key, flight)
     // Adding while one waits or runs is dropped; the worker looks once more after each run.
-    const behind = name === 'send' && 'batch_id' in data ? BEHIND : {}
+    const behind = name === 'send' && ('batch_id' in data || 'behind' in data) ? BEHIND : {}
     const add = () => this.#queues[name].add(name, data, { deduplication: { id: key, ...rule.expiry }, ...behind })
     const fly = async () => {
       while (flight.again) {

@@ -229,25 +229,26 @@ t.test('how many hints stand in each queue can be asked', async t => {
   })
 })
 
-t.test('what a batch asks of a network stands behind what somebody asks for by itself', async t => {
+t.test('what batches and rules ask of a network stands behind what somebody asks for by itself', async t => {
   await onBothBackends(t, async (t, backendOf) => {
     const backend = backendOf((await testDatabase(t)).url)
     const { hints } = await readyHints(t, backend)
     const send = () => ({ workspace_id: randomUUID(), message_id: randomUUID() })
     const [batch_id, action_id] = [randomUUID(), randomUUID()]
-    const ofBatch = [1, 2, 3].map(() => ({ ...send(), action_id: randomUUID(), batch_id }))
+    const ofBatch = [1, 2].map(() => ({ ...send(), action_id: randomUUID(), batch_id }))
+    const ofRule = { ...send(), action_id: randomUUID(), behind: true as const }
     const swept = { ...send(), action_id, batch_id }
-    for (const job of ofBatch) hints.send(job)
+    for (const job of [...ofBatch, ofRule]) hints.send(job)
     hints.repeat('send', swept)
     const standing = async (count: number) =>
       (await hints.depths()).filter(({ queue }) => queue === 'send').reduce((sum, { jobs }) => sum + jobs, 0) === count
-    await until('all of the batch stand there', () => standing(4))
+    await until('all of these stand there', () => standing(4))
     const reply = send()
     hints.send(reply)
     await until('the reply stands there too', () => standing(5))
     const worker = openWorker(t, backend, { queue: 'send', concurrency: 1 })
     await until('all are handled', async () => worker.handled.length === 5)
     t.same(worker.handled[0], reply)
-    t.same(new Set(worker.handled.slice(1)), new Set([...ofBatch, swept]))
+    t.same(new Set(worker.handled.slice(1)), new Set([...ofBatch, ofRule, swept]))
   })
 })

@@ -32,6 +32,7 @@ const WORDS = {
   'inboxes.routing': 'Routing',
   'invitations.invited_by_type': 'MemberType',
   'invitations.role': 'Role',
+  'message_actions.actor_type': 'ActorType',
   'message_actions.state': 'SendState',
   'message_actions.verb': 'ActionVerb',
   'message_batch_items.result': 'ItemResult',

@@ -1,4 +1,4 @@
-import { checkTemplate } from '@parley/core'
+import { checkTemplate, refuseUnlistedReason } from '@parley/core'
 import { type Credential, findSavedReply, sees, type Trx } from '@parley/db'
 import type { ConversationAction, RuleCondition } from '@parley/domain'
 import { refuseUnknownNames, refuseUnless } from './refuse-unknown.ts'
@@ -10,6 +10,7 @@ import { refuseUnknownNames, refuseUnless } from './refuse-unknown.ts'
 export async function refuseUnknownActions(trx: Trx, actions: ConversationAction[], caller: Credential): Promise<void> {
   for (const action of actions) {
     if (action.type === 'add_note') checkTemplate(action.body)
+    if (action.type === 'dismiss') await refuseUnlistedReason(trx, action.reason)
     if (action.type === 'assign') await refuseUnknownNames(trx, 'user', [action.assignee_id], caller)
     if (action.type === 'set_team') await refuseUnknownNames(trx, 'team', [action.team_id], caller)
     if (action.type === 'add_tag' || action.type === 'remove_tag')
@@ -25,11 +26,12 @@ export async function refuseUnknownActions(trx: Trx, actions: ConversationAction
 
 /** The same for what a rule looks at. */
 export async function refuseUnknownCondition(trx: Trx, condition: RuleCondition, caller: Credential): Promise<void> {
-  const { all = [], any = [], not, inbox_id, channel_id, assignee_id, team_id, tag } = condition
+  const { all = [], any = [], not, inbox_id, channel_id, assignee_id, team_id, tag, post_id } = condition
   await refuseUnknownNames(trx, 'inbox', inbox_id, caller)
   await refuseUnknownNames(trx, 'channel', channel_id, caller)
   await refuseUnknownNames(trx, 'user', assignee_id, caller)
   await refuseUnknownNames(trx, 'team', team_id, caller)
   await refuseUnknownNames(trx, 'tag', tag, caller)
+  await refuseUnknownNames(trx, 'post', post_id, caller)
   for (const inner of [...all, ...any, ...(not ? [not] : [])]) await refuseUnknownCondition(trx, inner, caller)
 }

@@ -2,6 +2,7 @@ import {
   type Credential,
   findChannel,
   findInbox,
+  findPost,
   findTeam,
   findUser,
   listTagsByKey,
@@ -12,11 +13,12 @@ import {
 import { DomainError, searchKey } from '@parley/domain'
 
 /** What a filter, a condition or an action can name. */
-type Known = 'inbox' | 'channel' | 'user' | 'team' | 'tag'
+type Known = 'inbox' | 'channel' | 'user' | 'team' | 'tag' | 'post'
 
 const FIND: Record<Known, (trx: Trx, name: string, caller: Credential) => Promise<unknown>> = {
   inbox: async (trx, id, caller) => seesInbox(caller, id) && findInbox(trx, id),
   channel: async (trx, id, caller) => (await sees(trx, caller, 'channel', id)) && findChannel(trx, id),
+  post: async (trx, id, caller) => (await sees(trx, caller, 'post', id)) && findPost(trx, id),
   user: findUser,
   team: findTeam,
   tag: async (trx, name) => (await listTagsByKey(trx, [searchKey(name)]))[0],

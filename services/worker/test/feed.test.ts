@@ -93,6 +93,32 @@ t.test('a consumer is given every event once, in the order of the log, also what
   t.same(ids((await world.handled()) as never), ids(all))
 })
 
+t.test('an event that stands alone has a page of its own, and the others keep their order', async t => {
+  const world = await setUp(t)
+  const pages: number[] = []
+  const { handle } = writer()
+  const consumer = writer({
+    alone: ({ data }) => (data as { alone?: boolean }).alone === true,
+    handle: async (trx, events, ...given) => {
+      pages.push(events.length)
+      return handle(trx, events, ...given)
+    },
+  })
+  await world.append(3)
+  await world.append(2, { alone: true })
+  await world.append(4)
+  const all = await world.logged()
+  start(t, world, [consumer])
+  await until('all are handled', async () => (await world.handled()).length >= all.length)
+  t.same(ids((await world.handled()) as never), ids(all))
+  const before = all.length - 6
+  t.same(pages.slice(-3), [1, 1, 4])
+  t.equal(
+    pages.slice(0, -3).reduce((sum, page) => sum + page, 0),
+    before,
+  )
+})
+
 t.test('a consumer that begins now is given nothing of the past, and all that follows', async t => {
   const world = await setUp(t)
   await world.append(5)
@@ -226,8 +252,8 @@ t.test('what was set aside is handled after all when a person wants it, or waits
   const world = await setUp(t)
   let mended = false
   const consumer = writer({
-    handle: async (trx, events, now) =>
-      mended ? plain.handle(trx, events.map(healthy), now) : plain.handle(trx, events, now),
+    handle: async (trx, events, ...given) =>
+      mended ? plain.handle(trx, events.map(healthy), ...given) : plain.handle(trx, events, ...given),
   })
   const plain = writer()
   const healthy = (event: EventRow) => ({ ...event, data: {} })
@@ -254,13 +280,13 @@ t.test('when the database refuses to serve, no event is blamed', async t => {
   await world.append(3)
   let refusals = 0
   const consumer = writer({
-    handle: async (trx, events, now) => {
+    handle: async (trx, events, ...given) => {
       if (refusals < 5) {
         refusals += 1
         // As a server that is shutting down does, or one whose disk is full.
         await sql`do $$ begin raise exception 'no' using errcode = '53100'; end $$`.execute(trx)
       }
-      return plain.handle(trx, events, now)
+      return plain.handle(trx, events, ...given)
     },
   })
   const plain = writer()
@@ -325,9 +351,9 @@ t.test('closing waits for the page that is being handled, and begins no other', 
   const plain = writer()
   const feeds = new Feeds(world.ctx, [
     writer({
-      handle: async (trx, events, now) => {
+      handle: async (trx, events, ...given) => {
         handling()
-        return plain.handle(trx, events, now)
+        return plain.handle(trx, events, ...given)
       },
     }),
   ])

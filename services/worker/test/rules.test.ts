@@ -1,11 +1,31 @@
-import { createRule, createTag } from '@parley/core'
-import { appendEvents, listFeedStates } from '@parley/db'
+import {
+  beginErasure,
+  changeContact,
+  changeConversation,
+  changeDismissalReasons,
+  createAttribute,
+  createRule,
+  createTag,
+  dismissMessage,
+  undismissMessage,
+} from '@parley/core'
+import {
+  appendEvents,
+  type Conversation,
+  insertInbox,
+  listActionsToAttempt,
+  listFeedStates,
+  newId,
+  updateConversation,
+} from '@parley/db'
 import { type ConversationAction, type RuleCondition, SYSTEM } from '@parley/domain'
-import { until } from '@parley/testing'
+import { capabilities, has, until } from '@parley/testing'
 import t, { type Test } from 'tap'
 import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
-import { comment, drain, fakeConnector, openWorker } from './processing.ts'
+import { eraseContacts } from '../src/processors/erasures.ts'
+import { send } from '../src/processors/send.ts'
+import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 
 const RULES = FEED_CONSUMERS.filter(({ name }) => name === 'rules')
 
@@ -19,7 +39,11 @@ type Given = {
 }
 
 async function setUp(t: Test) {
-  const worker = await openWorker(t, fakeConnector())
+  const connector = fakeConnector({
+    capabilities: () => capabilities({ actions: ['hide', 'unhide', 'like'] }),
+    act: async () => ({ outcome: 'sent', accepted_at: worker.clock.now }),
+  })
+  const worker = await openWorker(t, connector)
   const { ctx, run, clock, workspace_id } = worker
   const channel = await worker.addChannel()
   const feeds = new Feeds(ctx, RULES)
@@ -59,8 +83,13 @@ async function setUp(t: Test) {
   const log = (type: string) =>
     run(trx => trx.selectFrom('events').selectAll().where('type', '=', type).orderBy('xact').orderBy('seq').execute())
   const conversation = () => run(trx => trx.selectFrom('conversations').selectAll().executeTakeFirstOrThrow())
+  const message = () =>
+    run(trx => trx.selectFrom('messages').selectAll().where('direction', '=', 'inbound').executeTakeFirstOrThrow())
+  const actions = () => run(trx => trx.selectFrom('message_actions').selectAll().orderBy('created_at').execute())
+  const health = (id: string) =>
+    run(trx => trx.selectFrom('rules').selectAll().where('id', '=', id).executeTakeFirstOrThrow())
   await level()
-  return { ...worker, channel, rule, receive, level, log, conversation, actor }
+  return { ...worker, message, actions, health, channel, rule, receive, level, log, conversation, actor }
 }
 
 const high: ConversationAction = { type: 'set_priority', priority: 'high' }
@@ -155,8 +184,7 @@ t.test('what is gone since is refused action by action, told at the rule, and ho
   t.match(await world.log('rule.applied'), [
     { data: { actions: [{ result: 'refused', code: 'validation_failed' }, { result: 'changed' }] } },
   ])
-  const read = () =>
-    world.run(trx => trx.selectFrom('rules').selectAll().where('id', '=', id).executeTakeFirstOrThrow())
+  const read = () => world.health(id)
   const last_error = 'set_team: team_id names no team that works in this inbox.'
   t.match(await read(), { last_error, failing_since: world.clock.now, version: 1 })
   await world.run(trx =>
@@ -202,4 +230,266 @@ t.test('a page that is interrupted and read again leaves nothing doubled', async
   t.equal((await world.log('rule.applied')).length, 2)
   t.equal((await world.log('note.created')).length, 2)
   t.equal((await world.log('conversation.tagged')).length, 2)
+})
+
+t.test('an attribute that changes sets off what waits for it, with the attributes of the person beside', async t => {
+  const world = await setUp(t)
+  const { run, actor, clock } = world
+  for (const [key, type, applies_to] of [
+    ['orders', 'number', 'conversation'],
+    ['note', 'text', 'conversation'],
+    ['city', 'text', 'contact'],
+  ] as const)
+    await run(trx => createAttribute(trx, { key, label: key, applies_to, type }, actor, clock.now))
+  await world.rule({
+    triggers: ['conversation.updated'],
+    conditions: {
+      changed: ['attributes.orders'],
+      attributes: { orders: { at_least: 3 } },
+      contact_attributes: { city: ['Porto', 'Lisboa'] },
+    },
+    actions: [high],
+  })
+  await world.receive(comment('m-1'))
+  const set = async (attributes: Record<string, string | number>) => {
+    const { id, version } = await world.conversation()
+    await run(trx => changeConversation(trx, id, { attributes }, version, actor, clock.now))
+    await world.level()
+    return (await world.log('rule.applied')).length
+  }
+  t.equal(await set({ orders: 5 }), 0, 'nothing is known of the city')
+  const { contact_id } = await world.conversation()
+  await run(trx => changeContact(trx, contact_id!, { attributes: { city: 'Porto' } }, 1, actor, clock.now))
+  t.equal(await set({ orders: 2 }), 0)
+  t.equal(await set({ note: 'x' }), 0, 'another attribute')
+  t.equal(await set({ orders: 3 }), 1)
+  t.equal((await world.conversation()).priority, 'high')
+})
+
+const thanks: ConversationAction = { type: 'dismiss', reason: 'Only thanks', as: 'no_reply_needed' }
+
+t.test('a rule that dismisses a message lets nobody wait for an answer to it, and the next rule sees that', async t => {
+  const world = await setUp(t)
+  const { id } = await world.rule({ conditions: { text_has_words: ['thanks'] }, actions: [thanks] })
+  await world.rule({ conditions: { disposition: ['no_reply_needed'] }, actions: [{ ...high, priority: 'low' }] })
+  await world.receive(comment('m-1', { text: 'Thanks!' }))
+  has(t, await world.message(), {
+    ...{ dismissed_reason: 'Only thanks', dismissed_as: 'no_reply_needed', disposition: 'no_reply_needed' },
+    ...{ dismissed_by_type: 'rule', dismissed_by_id: id },
+  })
+  has(t, await world.conversation(), { waiting_since: null, priority: 'low' })
+  const [dismissed] = await world.log('message.dismissed')
+  t.match(dismissed, { actor_type: 'rule', actor_id: id, data: { reason: 'Only thanks' } })
+  t.equal((await world.log('sla.cancelled')).length, (await world.log('sla.started')).length)
+  t.equal((await world.log('rule.applied')).length, 2)
+})
+
+t.test('a message is hidden once, however many rules say so, and its worker is told after the commit', async t => {
+  const world = await setUp(t)
+  const { id } = await world.rule({ actions: [{ type: 'hide' }, { type: 'like' }] })
+  await world.rule({ actions: [{ type: 'hide' }] })
+  world.hints.length = 0
+  await world.receive(comment('m-1'))
+  const actions = await world.actions()
+  t.match(actions, [
+    { verb: 'hide', state: 'queued', actor_type: 'rule', actor_id: id },
+    { verb: 'like', state: 'queued', actor_type: 'rule', actor_id: id },
+  ])
+  t.equal(actions.length, 2)
+  t.match(
+    (await world.log('rule.applied')).map(({ data }) => data),
+    [{ actions: [{ result: 'changed' }, { result: 'changed' }] }, { actions: [{ type: 'hide', result: 'unchanged' }] }],
+  )
+  const { id: message_id } = await world.message()
+  t.same(
+    world.hints.filter(({ queue }) => queue === 'send').map(({ job }) => job),
+    actions.map(action => ({
+      ...{ workspace_id: world.workspace_id, message_id, action_id: action.id, behind: true },
+    })),
+  )
+  const swept = await world.db.asSystem(trx => listActionsToAttempt(trx, world.clock.now, 10))
+  t.ok(
+    swept.every(job => job.behind),
+    'the sweeper tells of them as well',
+  )
+  for (const { job } of world.hints.filter(({ queue }) => queue === 'send')) t.equal(await send(world.ctx)(job), 'sent')
+  has(t, await world.message(), { disposition: 'hidden', hidden_at: world.clock.now })
+  t.match(await world.log('message.disposition_changed'), [{ actor_type: 'rule', data: { disposition: 'hidden' } }])
+})
+
+t.test(
+  'what a rule has queued is taken back when its customer is erased, and nothing of theirs is hidden later',
+  async t => {
+    const world = await setUp(t)
+    const { run, clock, actor } = world
+    await world.rule({ triggers: ['message.received', 'message.triaged'], actions: [{ type: 'hide' }] })
+    await world.receive(comment('m-1'))
+    const { contact_id, id: conversation_id } = await world.conversation()
+    const { id: message_id } = await world.message()
+    await run(trx => beginErasure(trx, contact_id!, actor, clock.now))
+    await until('they are erased', async () => {
+      await eraseContacts(world.ctx)()
+      return (await world.log('contact.erased')).length > 0
+    })
+    t.match(await world.actions(), [{ state: 'cancelled', actor_type: 'rule', next_attempt_at: null }])
+    const event = {
+      type: 'message.triaged' as const,
+      at: clock.now,
+      actor: SYSTEM,
+      conversation_id,
+      data: { message_id },
+    }
+    await run(trx => appendEvents(trx, [event]))
+    await world.level()
+    t.equal((await world.actions()).length, 1)
+    t.match((await world.log('rule.applied')).at(-1), {
+      data: { actions: [{ result: 'refused', code: 'action_refused', detail: 'The message was erased.' }] },
+    })
+  },
+)
+
+t.test(
+  'what cannot be done to a message is refused with its reason: none is there, no way, no such reason',
+  async t => {
+    const world = await setUp(t)
+    const { id } = await world.rule({ triggers: ['conversation.created'], actions: [{ type: 'hide' }] })
+    await world.receive(comment('m-1'))
+    const outcomes = async () =>
+      (await world.log('rule.applied')).map(({ data }) => (data as { actions: unknown[] }).actions)
+    t.same(await outcomes(), [
+      [{ type: 'hide', result: 'refused', code: 'action_refused', detail: 'What happened is about no message.' }],
+    ])
+    t.equal((await world.health(id)).last_error, 'hide: What happened is about no message.')
+
+    const dismisses = await world.rule({ actions: [thanks, high] })
+    await world.run(trx => changeDismissalReasons(trx, ['Talks to others'], world.actor, world.clock.now))
+    await world.receive(comment('m-2'))
+    t.match((await outcomes()).at(-1), [{ code: 'validation_failed' }, { result: 'changed' }])
+    t.match((await world.health(dismisses.id)).last_error, /^dismiss: reason has to be one of: Talks to others/)
+    t.equal((await world.actions()).length, 0)
+  },
+)
+
+/** Comments on a post, each in a thread of its own, the first one written first; and what tells that the post surges. */
+async function onAPost(t: Test, count: number) {
+  const world = await setUp(t)
+  const { run, clock, channel } = world
+  const said = (key: string, fields: Record<string, unknown> = {}) =>
+    comment(key, { thread_key: `t-${key}`, post: { external_id: 'p-1' }, ...fields })
+  const times = Array.from({ length: count }, (_, place) => new Date(at('08:30:00').getTime() + place).toISOString())
+  await world.receive(
+    ...times.map((occurred_at, place) => said(`m-${place}`, { occurred_at, version_at: occurred_at })),
+  )
+  const conversations = await run(trx =>
+    trx.selectFrom('conversations').selectAll().where('post_id', 'is not', null).orderBy('waiting_since').execute(),
+  )
+  const post_id = conversations[0]!.post_id!
+  const surge = async () => {
+    const surging_until = new Date(clock.now.getTime() + 600_000)
+    await run(trx => trx.updateTable('posts').set({ surging_until }).where('id', '=', post_id).execute())
+    const data = { post_id, channel_id: channel.id }
+    await run(trx => appendEvents(trx, [{ type: 'post.surging', at: clock.now, actor: SYSTEM, data }]))
+    await world.level()
+  }
+  const appliedTo = async () => (await world.log('rule.applied')).map(({ conversation_id }) => conversation_id)
+  return { ...world, said, surge, appliedTo, conversations, ids: conversations.map(({ id }) => id) }
+}
+
+t.test(
+  'a surge applies a rule to what is open on the post, longest waiting first, and what comes later asks for it',
+  async t => {
+    const world = await onAPost(t, 5)
+    const { run, ids, inbox_id } = world
+    const elsewhere = (
+      await run(trx => insertInbox(trx, { id: newId(world.clock.now), name: 'Press', created_at: world.clock.now }))
+    ).id
+    await world.receive(comment('other', { thread_key: 'other' }))
+    const set = (id: string, change: Partial<Conversation>) => run(trx => updateConversation(trx, id, change))
+    await set(ids[1]!, { status: 'resolved' })
+    await set(ids[2]!, { waiting_since: null })
+    await set(ids[3]!, { inbox_id: elsewhere })
+    const { id } = await world.rule({
+      triggers: ['post.surging'],
+      conditions: { post_surging: true },
+      inbox_ids: [inbox_id],
+      actions: [urgent, { type: 'hide' }],
+    })
+    await world.rule({
+      triggers: ['post.surging'],
+      conditions: { priority: ['urgent'] },
+      actions: [{ type: 'add_note', body: 'A storm.' }],
+    })
+    await world.rule({ conditions: { post_surging: true }, actions: [high] })
+    await world.surge()
+    const applied = (await world.log('rule.applied')).filter(({ actor_id }) => actor_id === id)
+    t.same(
+      applied.map(({ conversation_id }) => conversation_id),
+      [ids[0], ids[4], ids[2]],
+    )
+    const surging = (await world.log('post.surging'))[0]!
+    const refused = { result: 'refused', code: 'action_refused', detail: 'What happened is about no message.' }
+    for (const { data } of applied)
+      t.match(data, { event_id: surging.id, event_type: 'post.surging', actions: [{ result: 'changed' }, refused] })
+    t.equal((await world.log('note.created')).length, 3, 'the next rule saw what the first one did')
+    t.equal((await world.log('rule.applied')).length, 6)
+
+    await world.receive(world.said('late'), comment('elsewhere', { thread_key: 'elsewhere' }))
+    t.equal((await world.log('rule.applied')).length, 7)
+    t.match(
+      await run(trx => trx.selectFrom('conversations').select('thread_key').where('priority', '=', 'high').execute()),
+      [{ thread_key: 't-late' }],
+    )
+    world.clock.now = new Date(world.clock.now.getTime() + 600_001)
+    await world.receive(world.said('later'))
+    t.equal((await world.log('rule.applied')).length, 7, 'it is over')
+  },
+)
+
+t.test('of a surge with many conversations the 200 are met that have waited longest', async t => {
+  const world = await onAPost(t, 205)
+  await world.rule({ triggers: ['post.surging'], actions: [urgent] })
+  const startedMs = performance.now()
+  await world.surge()
+  t.comment(`${Math.round(performance.now() - startedMs)} ms`)
+  t.same(await world.appliedTo(), world.ids.slice(0, 200))
+})
+
+t.test('what became of a message, a snooze and what a network refuses set rules off, and history does not', async t => {
+  const world = await setUp(t)
+  const triggers = [
+    'message.disposition_changed',
+    'conversation.snoozed',
+    'action.rejected',
+    'reply.unknown',
+    'reply.bounced',
+  ]
+  await world.rule({ triggers, conditions: { changed: ['disposition'], disposition: ['spam'] }, actions: [high] })
+  await world.rule({
+    triggers,
+    conditions: { not: { changed: ['disposition'] } },
+    actions: [{ type: 'add_note', body: 'Look.' }],
+  })
+  await world.receive(comment('m-1'))
+  const { id: conversation_id } = await world.conversation()
+  const { id: message_id } = await world.message()
+  await world.run(trx =>
+    dismissMessage(trx, { conversation_id, message_id }, { reason: 'x', as: 'spam' }, world.actor, world.clock.now),
+  )
+  await world.level()
+  t.equal((await world.conversation()).priority, 'high')
+  const told = (types: readonly ('conversation.snoozed' | 'action.rejected' | 'reply.unknown' | 'reply.bounced')[]) =>
+    world.run(trx =>
+      appendEvents(
+        trx,
+        types.map(type => ({ type, at: world.clock.now, actor: SYSTEM, conversation_id, data: { message_id } })),
+      ),
+    )
+  await told(['conversation.snoozed', 'action.rejected', 'reply.unknown', 'reply.bounced'])
+  await world.level()
+  t.equal((await world.log('note.created')).length, 4)
+  const applied = (await world.log('rule.applied')).length
+  await world.run(trx => trx.updateTable('messages').set({ from_history: true }).execute())
+  await world.run(trx => undismissMessage(trx, { conversation_id, message_id }, world.actor, world.clock.now))
+  await world.level()
+  t.equal((await world.log('rule.applied')).length, applied)
 })

@@ -1,4 +1,4 @@
-import { type Channel, type Conversation, listTagsByKey, type Message, type Trx } from '@parley/db'
+import { type Channel, type Conversation, listTagsByKey, lockConversation, type Message, type Trx } from '@parley/db'
 import {
   type ActionOutcome,
   type Actor,
@@ -10,12 +10,14 @@ import {
 } from '@parley/domain'
 import { addNote } from '../add-note.ts'
 import { assignConversation } from '../assign-conversation.ts'
+import type { QueuedAction } from '../batches/advance-batch.ts'
 import { applyChange, type ConversationChange } from '../change-conversation.ts'
 import { changeConversationTeam } from '../change-conversation-team.ts'
 import { type Delivery, queueReply } from '../queue-reply.ts'
 import { readReplyValues, renderSavedReply } from '../render-saved-reply.ts'
 import { renderTemplate } from '../reply-template.ts'
 import { tagConversation, untagConversation } from '../tag-conversation.ts'
+import { type ActedOn, actOnMessage } from './act-on-message.ts'
 
 /** Who acts; `user_id` is who `me` is. */
 export type Acting = {
@@ -28,9 +30,17 @@ export type Acting = {
     seen_up_to?: string | undefined
     force: boolean
   }
+  /** What is done to a message is done to this one. */
+  on?: ActedOn
 }
-export type Applied = { conversation: Conversation; outcomes: ActionOutcome[]; queued: Message[] }
-type Step = { conversation: Conversation; changed: boolean; queued?: Message[] }
+/** `queued`: replies, and `acts`: what is to be done to messages, of which a worker can be told after the commit. */
+export type Applied = {
+  conversation: Conversation
+  outcomes: ActionOutcome[]
+  queued: Message[]
+  acts: QueuedAction[]
+}
+type Step = { conversation: Conversation; changed: boolean; queued?: Message[]; act?: QueuedAction | undefined }
 
 /**
  * Does these actions to a conversation that the caller has locked, one after the other. What is refused changes nothing
@@ -44,13 +54,14 @@ export async function applyActions(
   acting: Acting,
   now: Date,
 ): Promise<Applied> {
-  const applied: Applied = { conversation, outcomes: [], queued: [] }
+  const applied: Applied = { conversation, outcomes: [], queued: [], acts: [] }
   for (const action of actions) {
     const { type } = action
     try {
       const step = await applyAction(trx, applied.conversation, action, acting, now)
       applied.conversation = step.conversation
       applied.queued.push(...(step.queued ?? []))
+      if (step.act) applied.acts.push(step.act)
       applied.outcomes.push({ type, result: step.changed ? 'changed' : 'unchanged' })
     } catch (error) {
       if (!(error instanceof DomainError) || error.code === 'newer_messages') throw error
@@ -107,6 +118,16 @@ async function applyAction(
     case 'reply': {
       const queued = await reply(trx, conversation, action.saved_reply_id, acting, now)
       return { conversation, changed: true, queued }
+    }
+    case 'dismiss':
+    case 'hide':
+    case 'like': {
+      if (!acting.on) throw new DomainError('action_refused', 'Only a rule does something to the message of an event.')
+      const { changed, queued: act } = await actOnMessage(trx, conversation.id, action, acting.on, acting.actor, now)
+      // Whoever waited for an answer to what is dismissed may wait no more.
+      const after =
+        changed && action.type === 'dismiss' ? (await lockConversation(trx, conversation.id))! : conversation
+      return { conversation: after, changed, act }
     }
     default:
       return action satisfies never

@@ -1,52 +1,78 @@
-import { appendEvents, type EventRow, listRulesFor, type Rule, recordRuleHealth, type Trx } from '@parley/db'
+import {
+  appendEvents,
+  type Channel,
+  type EventRow,
+  listRulesFor,
+  type Rule,
+  recordRuleHealth,
+  type Trx,
+} from '@parley/db'
 import {
   type ActionOutcome,
   type Actor,
+  type ChannelCapabilities,
   type ConversationAction,
+  fieldsOf,
   judge,
   MAX_APPLIED_PER_MINUTE,
   MAX_RULE_DEPTH,
   type RuleCondition,
 } from '@parley/domain'
 import { applyActions } from '../actions/apply-actions.ts'
+import type { QueuedAction } from '../batches/advance-batch.ts'
 import { type Applications, readApplications } from './applications.ts'
-import { readSurroundings, readTags, type Surroundings } from './read-facts.ts'
+import { isOfAPost, isStill, readOccasions } from './occasions.ts'
+import { messageOf, readSurroundings, type Surroundings } from './read-facts.ts'
+
+/** How often a rule was applied, and what is to be done on networks because of that. */
+export type RulesRun = { applied: number; acts: QueuedAction[] }
+
+type Turn = {
+  trx: Trx
+  around: Surroundings
+  applications: Applications
+  capabilitiesOf: (channel: Channel) => ChannelCapabilities
+  now: Date
+  run: RulesRun
+}
 
 /** History starts nothing. */
 const isHistory = ({ data }: EventRow) => (data as { history?: unknown } | null)?.history === true
 
 /**
  * Tries all rules on each of these events, in their order, in the caller's transaction: what one of them changes the
- * next one sees. An action that is refused is recorded with its rule and holds up nothing. Returns how often a rule was
- * applied.
+ * next one sees. An action that is refused is recorded with its rule and holds up nothing. What is to be done to messages
+ * on their networks is queued in the same transaction: whoever dies leaves both or neither.
  */
-export async function applyRules(trx: Trx, events: EventRow[], now: Date): Promise<number> {
-  const told = events.filter(event => event.conversation_id && !isHistory(event))
-  if (told.length === 0) return 0
+export async function applyRules(
+  trx: Trx,
+  events: EventRow[],
+  capabilitiesOf: (channel: Channel) => ChannelCapabilities,
+  now: Date,
+): Promise<RulesRun> {
+  const run: RulesRun = { applied: 0, acts: [] }
+  const told = events.filter(event => (event.conversation_id || isOfAPost(event)) && !isHistory(event))
+  if (told.length === 0) return run
   const rules = await listRulesFor(trx, [...new Set(told.map(({ type }) => type))])
   const triggers = new Set(rules.flatMap(rule => rule.triggers))
   const awaited = told.filter(({ type }) => triggers.has(type))
-  if (awaited.length === 0) return 0
-  const around = await readSurroundings(trx, awaited, { lock: true })
-  const applications = await readApplications(trx, awaited, now)
-  let applied = 0
-  for (const event of awaited) {
-    const mine = rules.filter(rule => rule.triggers.includes(event.type))
-    applied += await tryRules(trx, event, mine, around, applications, now)
+  if (awaited.length === 0) return run
+  const occasions = await readOccasions(trx, awaited, rules)
+  const asked = new Set(rules.flatMap(({ conditions }) => [...fieldsOf(conditions as RuleCondition)]))
+  const met = occasions.map(({ event }) => event)
+  // All locks at once, in one order, whatever order the rules are tried in.
+  const around = await readSurroundings(trx, met, asked, now, { lock: true })
+  const turn = { trx, around, applications: await readApplications(trx, met, now), capabilitiesOf, now, run }
+  for (const occasion of occasions) {
+    const { event, rules: mine } = occasion
+    if (isStill(occasion, around.conversations.get(event.conversation_id!))) await tryRules(turn, event, mine)
   }
-  return applied
+  return run
 }
 
-async function tryRules(
-  trx: Trx,
-  event: EventRow,
-  rules: Rule[],
-  around: Surroundings,
-  applications: Applications,
-  now: Date,
-): Promise<number> {
+async function tryRules(turn: Turn, event: EventRow, rules: Rule[]): Promise<void> {
+  const { trx, around, applications, now, run } = turn
   const depth = applications.depthOf(event)
-  let applied = 0
   for (const rule of rules) {
     const facts = around.factsOf(event, now)
     if (!facts || (rule.inbox_ids && !rule.inbox_ids.includes(facts.inbox_id))) continue
@@ -59,34 +85,22 @@ async function tryRules(
         : applications.countOf(event) >= MAX_APPLIED_PER_MINUTE
           ? 'too_many'
           : undefined
-    if (reason) {
-      await logStopped(trx, rule, event, reason, now)
-      return applied
-    }
-    await apply(trx, rule, event, depth + 1, around, now)
+    if (reason) return logStopped(trx, rule, event, reason, now)
+    await apply(turn, rule, event, depth + 1)
     applications.add(event)
-    applied += 1
-    if (rule.stop) return applied
+    run.applied += 1
+    if (rule.stop) return
   }
-  return applied
 }
 
-async function apply(
-  trx: Trx,
-  rule: Rule,
-  event: EventRow,
-  depth: number,
-  around: Surroundings,
-  now: Date,
-): Promise<void> {
+async function apply({ trx, around, capabilitiesOf, now, run }: Turn, rule: Rule, event: EventRow, depth: number) {
   const before = around.conversations.get(event.conversation_id!)!
   const actor = { type: 'rule' as const, id: rule.id }
   const actions = rule.actions as ConversationAction[]
-  const { conversation, outcomes } = await applyActions(trx, before, actions, { actor, user_id: null }, now)
-  around.conversations.set(conversation.id, conversation)
-  if (actions.some(({ type }) => type.endsWith('_tag'))) {
-    around.tags.set(conversation.id, (await readTags(trx, [conversation.id])).get(conversation.id) ?? [])
-  }
+  const acting = { actor, user_id: null, on: { message_id: messageOf(event), capabilitiesOf } }
+  const { conversation, outcomes, acts } = await applyActions(trx, before, actions, acting, now)
+  run.acts.push(...acts)
+  await around.reread(trx, event, conversation, actions)
   await logApplied(trx, rule, event, { depth, actions: outcomes }, actor, now)
   await noteHealth(trx, rule, outcomes, now)
 }

@@ -101,13 +101,17 @@ export async function listActionsToAttempt(
   trx: SystemTrx,
   now: Date,
   limit: number,
-): Promise<{ workspace_id: string; message_id: string; action_id: string; batch_id?: string }[]> {
+): Promise<{ workspace_id: string; message_id: string; action_id: string; batch_id?: string; behind?: true }[]> {
   const rows = await trx
     .selectFrom('message_actions')
-    .select(['workspace_id', 'message_id', 'id as action_id', 'batch_id'])
+    .select(['workspace_id', 'message_id', 'id as action_id', 'batch_id', 'actor_type'])
     .where('next_attempt_at', '<=', now)
     .orderBy('next_attempt_at')
     .limit(limit)
     .execute()
-  return rows.map(({ batch_id, ...job }) => (batch_id ? { ...job, batch_id } : job))
+  return rows.map(({ batch_id, actor_type, ...job }) => ({
+    ...job,
+    ...(batch_id ? { batch_id } : {}),
+    ...(actor_type === 'rule' ? { behind: true as const } : {}),
+  }))
 }

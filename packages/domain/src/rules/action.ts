@@ -1,4 +1,5 @@
 import type { ConversationPriority, ConversationStatus } from '../conversation.ts'
+import type { Dismissal } from '../disposition.ts'
 
 /** What can be done to a conversation: by hand to many, by a macro, or by a rule. */
 export type ConversationAction =
@@ -13,6 +14,10 @@ export type ConversationAction =
   /** A template, as saved replies are. */
   | { type: 'add_note'; body: string }
   | { type: 'reply'; saved_reply_id: string }
+  /** To the message that an event is about: a rule's. */
+  | { type: 'dismiss'; reason: string; as: Dismissal }
+  | { type: 'hide' }
+  | { type: 'like' }
 
 /** What became of one action. Refused: nothing of it was done, and `code` says why, as the code of a problem does. */
 export type ActionOutcome = {

@@ -1,20 +1,26 @@
-/** The events of a conversation that rules can wait for. */
+/** The events that rules can wait for: of a conversation, or of the post that conversations are on. */
 export const RULE_TRIGGERS = [
   'conversation.created',
   'conversation.updated',
   'conversation.assigned',
   'conversation.unassigned',
   'conversation.resolved',
+  'conversation.snoozed',
   'conversation.reopened',
   'conversation.tagged',
   'conversation.untagged',
   'message.received',
   'message.updated',
   'message.triaged',
+  'message.disposition_changed',
   'reply.sent',
   'reply.rejected',
+  'reply.unknown',
+  'reply.bounced',
+  'action.rejected',
   'sla.warned',
   'sla.breached',
+  'post.surging',
 ] as const
 export type RuleTrigger = (typeof RULE_TRIGGERS)[number]
 

@@ -1,5 +1,13 @@
 import { idParams, pageOf, pageQuery, ruleBody, rulePatch, ruleView, simulateBody, simulation } from '@parley/contracts'
-import { changeRule, createRule, type RuleAuthor, type RuleToTry, removeRule, simulateRule } from '@parley/core'
+import {
+  changeRule,
+  createRule,
+  type RuleAuthor,
+  type RuleToTry,
+  refuseUnknownAttributes,
+  removeRule,
+  simulateRule,
+} from '@parley/core'
 import { findRule, listRules, type Trx } from '@parley/db'
 import { DomainError, NotFound } from '@parley/domain'
 import type { FastifyRequest } from 'fastify'
@@ -17,9 +25,11 @@ export const ruleRoutes: Routes = async (app, { ctx, cursors }) => {
   const { db, now } = ctx
 
   const authorOf = ({ actor, credential }: FastifyRequest): RuleAuthor => ({ actor, reach: credential })
-  const refuseUnknown = async (trx: Trx, { inbox_ids, conditions, actions }: Named, request: FastifyRequest) => {
+  const refuseUnknown = async (trx: Trx, named: Named, request: FastifyRequest, at = '') => {
+    const { inbox_ids, conditions = {}, actions } = named
     await refuseUnknownNames(trx, 'inbox', inbox_ids ?? [], request.credential)
-    await refuseUnknownCondition(trx, conditions ?? {}, request.credential)
+    await refuseUnknownCondition(trx, conditions, request.credential)
+    await refuseUnknownAttributes(trx, conditions, `${at}/conditions`)
     await refuseUnknownActions(trx, actions ?? [], request.credential)
   }
 
@@ -108,7 +118,7 @@ export const ruleRoutes: Routes = async (app, { ctx, cursors }) => {
     request: FastifyRequest,
   ): Promise<RuleToTry> => {
     if (rule) {
-      await refuseUnknown(trx, rule, request)
+      await refuseUnknown(trx, rule, request, '/rule')
       return rule
     }
     const saved = await findRule(trx, request.credential, rule_id!)

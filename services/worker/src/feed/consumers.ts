@@ -55,7 +55,12 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     from: 'now',
     batch: 100,
     pace: 'at_once',
-    handle: async (trx, events, now) => (await applyRules(trx, events, now)) > 0,
+    // It is tried on all that is open on the post.
+    alone: ({ type }) => type === 'post.surging',
+    handle: async (trx, events, now, capabilitiesOf) => {
+      const { applied, acts } = await applyRules(trx, events, capabilitiesOf, now)
+      return { logged: applied > 0, acts }
+    },
   },
   {
     name: 'posts',

@@ -11,9 +11,10 @@ import {
   moveFeedCursor,
   type Trx,
 } from '@parley/db'
+import { capabilitiesIn } from '../capabilities-of.ts'
 import type { WorkerContext } from '../context.ts'
 import { blameFeedEvent, blameRetry, isDatabaseAway } from './blame.ts'
-import type { FeedConsumer } from './consumer.ts'
+import type { FeedConsumer, FeedNews } from './consumer.ts'
 
 /**
  * How a turn ended. `level`: everything was read. `more`: there is another page. `later`: look again in a while, because
@@ -23,7 +24,7 @@ export type FeedTurn = 'level' | 'more' | 'later'
 
 /** What a turn had in its hands when it failed. */
 type Hands = { after?: EventPosition; events: EventRow[]; failure_id?: string }
-type Work = { turn: FeedTurn; handled: number; logged?: boolean }
+type Work = { turn: FeedTurn; handled: number; news?: FeedNews }
 
 /** One consumer in one workspace. `limit` shrinks when a page fails, until the event to blame stands alone. */
 export class FeedReader {
@@ -50,7 +51,7 @@ export class FeedReader {
     try {
       const work = await db.inWorkspace(this.#workspace_id, trx => this.#work(trx, hands))
       metrics.countFeedEvents(name, 'handled', work.handled)
-      if (work.logged) this.#ctx.wakeUps.publish(this.#workspace_id)
+      if (work.news) this.#tell(work.news)
       this.limit = Math.min(batch, this.limit * 2)
       return work.turn
     } catch (error) {
@@ -76,18 +77,26 @@ export class FeedReader {
   }
 
   async #read(trx: Trx, cursor: LockedFeedCursor, hands: Hands, now: Date): Promise<Work> {
-    const { name, handle } = this.#consumer
+    const { name } = this.#consumer
     // An event that has failed alone stands alone until it is through.
     const limit = cursor.attempts > 0 ? 1 : this.limit
-    const events = await listEventsAfter(trx, cursor, limit)
+    const found = await listEventsAfter(trx, cursor, limit)
+    const events = this.#page(found)
     const to = events.at(-1)
     if (!to) return { turn: (await hasEventsAfter(trx, cursor)) ? 'later' : 'level', handled: 0 }
     hands.after = cursor
     hands.events = events
-    const logged = await handle(trx, events, now)
+    const news = await this.#handle(trx, events, now)
     const handled = events.length
     const [rest] = await Promise.all([hasEventsAfter(trx, to), moveFeedCursor(trx, name, { to, handled }, now)])
-    return { turn: handled === limit ? 'more' : rest ? 'later' : 'level', handled, logged }
+    const more = handled === limit || handled < found.length
+    return { turn: more ? 'more' : rest ? 'later' : 'level', handled, news }
+  }
+
+  /** What comes before the first event that stands alone, or that one. */
+  #page(events: EventRow[]): EventRow[] {
+    const first = events.findIndex(event => this.#consumer.alone?.(event))
+    return first < 0 ? events : events.slice(0, Math.max(1, first))
   }
 
   async #retry(trx: Trx, hands: Hands, now: Date): Promise<Work> {
@@ -95,9 +104,20 @@ export class FeedReader {
     if (!found) return { turn: 'more', handled: 0 }
     hands.failure_id = found.id
     hands.events = [found.event]
-    const logged = await this.#consumer.handle(trx, [found.event], now)
+    const news = await this.#handle(trx, [found.event], now)
     await closeFeedFailure(trx, found.id, now)
-    return { turn: 'more', handled: 1, logged }
+    return { turn: 'more', handled: 1, news }
+  }
+
+  async #handle(trx: Trx, events: EventRow[], now: Date): Promise<FeedNews> {
+    const news = await this.#consumer.handle(trx, events, now, capabilitiesIn(this.#ctx))
+    return typeof news === 'boolean' ? { logged: news } : news
+  }
+
+  /** After the commit. What gets lost here the sweepers find. */
+  #tell({ logged, acts = [] }: FeedNews): void {
+    if (logged) this.#ctx.wakeUps.publish(this.#workspace_id)
+    for (const act of acts) this.#ctx.hints.send({ workspace_id: this.#workspace_id, ...act, behind: true })
   }
 
   async #blame({ after, events, failure_id }: Hands, error: unknown): Promise<FeedTurn> {

@@ -1,7 +1,6 @@
 import { type BatchJob, batchJob } from '@parley/contracts'
 import { advanceBatch, type BatchPart, refuseItem } from '@parley/core'
-import type { Channel } from '@parley/db'
-import type { ChannelCapabilities } from '@parley/domain'
+import { capabilitiesIn } from '../capabilities-of.ts'
 import type { WorkerContext } from '../context.ts'
 import { isDatabaseAway } from '../feed/blame.ts'
 
@@ -17,11 +16,7 @@ type Ended = Exclude<BatchPart['ended'], 'more'> | 'time'
  * message that is to blame stands alone; that one is refused, and the others go on.
  */
 export function batches(ctx: WorkerContext) {
-  const capabilitiesOf = (channel: Channel): ChannelCapabilities =>
-    ctx.connectorFor(channel.kind).capabilities({
-      settings: channel.settings as Record<string, unknown>,
-      network_facts: channel.network_facts as Record<string, unknown>,
-    })
+  const capabilitiesOf = capabilitiesIn(ctx)
   return async (data: unknown): Promise<Ended> => {
     const { workspace_id, batch_id } = batchJob.parse(data)
     const until = ctx.monotonicMs() + TURN_MS
