@@ -32,8 +32,14 @@ export {
   type Calendar,
   CalendarError,
   type CompiledCalendar,
+  canonicalTimeZone,
   compileCalendar,
   dueAt,
+  type Holiday,
+  localText,
+  localTime,
+  openIntervals,
+  openSeconds,
 } from './sla/calendar.ts'
 export * from './sla/wait.ts'
 export * from './subject.ts'
