@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { canonicalTimeZone, type Holiday, localTime } from '@parley/domain'
 import { type CountryQuestion, listCountryHolidays } from './country-holidays.ts'
 import { holidaysOf, readIcal, type SkippedHoliday } from './ical/read-ical.ts'
@@ -9,7 +10,11 @@ export type HolidaySource = { holidaysIn: (time_zone: string) => Holiday[]; skip
 export async function holidaysOfCountry(question: CountryQuestion & { years: number[] }): Promise<HolidaySource> {
   const years = [...new Set(question.years)].sort()
   const found = []
-  for (const year of years) found.push(...(await listCountryHolidays(question, year)))
+  for (const year of years) {
+    found.push(...(await listCountryHolidays(question, year)))
+    // A year of a lunar calendar takes a quarter of a second: others have their turn between two.
+    await setImmediate()
+  }
   const holidays = found.map(({ holiday }) => holiday)
   return { holidaysIn: () => holidays, skipped: [] }
 }

@@ -28,13 +28,15 @@ const MAX_NAME_BYTES = 200
 
 /** What people call it, as names are kept; undefined where there is nothing to read. */
 export function eventName(component: ICAL.Component): string | undefined {
-  let text = textOf(component, 'summary')
-    .toWellFormed()
-    .replaceAll(/[\p{Cc}\s]+/gu, ' ')
-    .trim()
-  while (Buffer.byteLength(text.normalize('NFC')) > MAX_NAME_BYTES) text = text.slice(0, -1).toWellFormed().trim()
-  return nameOf.safeParse(text).data
+  const written = textOf(component, 'summary').toWellFormed().normalize('NFC')
+  // Each unit of a text is a byte at least.
+  let text = cut(written.replaceAll(/[\p{Cc}\s]+/gu, ' ').trim(), MAX_NAME_BYTES)
+  while (Buffer.byteLength(text) > MAX_NAME_BYTES) text = cut(text, text.length - 1)
+  return nameOf.safeParse(text.trim()).data
 }
+
+/** Without half a character at its end. */
+const cut = (text: string, length: number) => text.slice(0, length).replace(/[\ud800-\udbff]$/, '')
 
 /** @throws Unusable */
 export function readEvent(component: ICAL.Component, zones: Zones): IcalEvent {

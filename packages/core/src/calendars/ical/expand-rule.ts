@@ -10,6 +10,9 @@ export type Budget = { check: () => void }
 /** A recurrence as ical.js hands it out: names in lower case, `until` in ISO form. */
 export type RuleParts = Record<string, unknown>
 
+// ical.js has an iterator of its own, which never returns from a rule whose dates do not exist (its issue 1038) and takes
+// 30 February for 2 March (2.2.1, tried 2026-11-28); it only reads the rules here.
+
 // Each day of five years; a second on a slow machine.
 const MAX_STEPS = 2000
 const PARTS = 'freq interval count until wkst bymonth bymonthday byyearday byweekno byday bysetpos'.split(' ')

@@ -220,6 +220,8 @@ t.test('names are kept as names are: composed, on one line, within their length'
   const summary = `SUMMARY:${'\u00e9'.repeat(150)}`
   const [long] = (await read(calendar(event('DTSTART;VALUE=DATE:20270104', summary)))).holidaysIn('UTC')
   t.equal(long!.name, '\u00e9'.repeat(100))
+  const faces = event('DTSTART;VALUE=DATE:20270104', `SUMMARY:a${'\u{1f600}'.repeat(80)}`)
+  t.same(await holidays(calendar(faces)), [`2027-01-04 a${'\u{1f600}'.repeat(49)}`])
   const lines = event('DTSTART;VALUE=DATE:20270104', 'SUMMARY:One\\nTwo\u0000 e\u0301')
   t.same(await holidays(calendar(lines)), ['2027-01-04 One Two \u00e9'])
   t.same(await holidays(calendar(event('DTSTART;VALUE=DATE:20270104', 'SUMMARY: \u200b '))), ['2027-01-04'])
