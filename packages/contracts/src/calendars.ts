@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { id, instantOut, name } from './common.ts'
+import { id, instantIn, instantOut, name } from './common.ts'
 
 export const MAX_HOLIDAYS = 1000
 
@@ -67,3 +67,65 @@ export const calendarVersionView = z
     created_by_id: id.nullable(),
   })
   .meta({ id: 'CalendarVersion' })
+
+export const MAX_IMPORTED_CALENDARS = 100
+
+/** By name: what is new is saved, what differs becomes the next version. */
+export const calendarImportBody = z.strictObject({
+  calendars: z
+    .array(calendarBody)
+    .min(1)
+    .max(MAX_IMPORTED_CALENDARS)
+    .refine(all => new Set(all.map(({ name }) => name)).size === all.length, 'must not name a calendar twice'),
+  dry_run: z.boolean().default(false),
+})
+
+export const calendarImportView = z
+  .object({
+    dry_run: z.boolean(),
+    data: z.array(
+      z.object({
+        name: z.string(),
+        result: z.enum(['created', 'updated', 'unchanged', 'refused']),
+        id: id.nullable(),
+        version: z.int().nullable(),
+        detail: z.string().nullable().meta({ description: 'Why it was refused.' }),
+      }),
+    ),
+  })
+  .meta({ id: 'CalendarImport' })
+
+const MAX_PREVIEW_MS = 62 * 24 * 3600 * 1000
+const MAX_TARGET_SECONDS = 366 * 24 * 3600
+
+export const previewBody = z
+  .strictObject({
+    definition: calendarDefinition,
+    from: instantIn,
+    to: instantIn,
+    /** With target_seconds: when that would be due. */
+    start: instantIn.optional(),
+    target_seconds: z.int().min(0).max(MAX_TARGET_SECONDS).optional(),
+  })
+  .refine(({ from, to }) => from < to, { message: 'must lie before `to`', path: ['from'] })
+  .refine(({ from, to }) => to.getTime() - from.getTime() <= MAX_PREVIEW_MS, {
+    message: 'at most 62 days at once',
+    path: ['to'],
+  })
+  .refine(({ start, target_seconds }) => (start === undefined) === (target_seconds === undefined), {
+    message: 'comes with `start`, and `start` with it',
+    path: ['target_seconds'],
+  })
+
+const moment = z.object({
+  at: instantOut,
+  local: z.string().meta({ description: 'The same instant as the clocks of the calendar show it.' }),
+})
+export const previewView = z
+  .object({
+    time_zone: z.string(),
+    open_seconds: z.number(),
+    intervals: z.array(z.object({ start: moment, end: moment })),
+    due: moment.nullable(),
+  })
+  .meta({ id: 'CalendarPreview' })

@@ -931,7 +931,7 @@ export interface SlaClocks {
   paused_ms: Generated<number>;
   policy_id: string;
   policy_version: number;
-  priority: Generated<string>;
+  priority: Generated<import('@parley/domain').ConversationPriority>;
   running_since: Timestamp | null;
   started_at: Timestamp;
   state: Generated<import('@parley/domain').ClockState>;

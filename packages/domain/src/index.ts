@@ -33,9 +33,15 @@ export {
   type Calendar,
   CalendarError,
   type CompiledCalendar,
+  canonicalTimeZone,
   compileCalendar,
   dueAfter,
   dueAt,
+  type Holiday,
+  localText,
+  localTime,
+  openIntervals,
+  openSeconds,
 } from './sla/calendar.ts'
 export * from './sla/clock.ts'
 export * from './sla/metric.ts'

@@ -35,6 +35,7 @@ import { draftRoutes } from './routes/drafts.ts'
 import { eventRoutes } from './routes/events.ts'
 import { expertLinkRoutes } from './routes/expert-links.ts'
 import { feedRoutes } from './routes/feeds.ts'
+import { holidayRoutes } from './routes/holidays.ts'
 import { inboundWebhookRoutes } from './routes/inbound-webhooks.ts'
 import { inboxRoutes } from './routes/inboxes.ts'
 import { invitationRoutes } from './routes/invitations.ts'
@@ -137,7 +138,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       auditRoutes,
     ],
     ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes, contactExportRoutes],
-    ...[calendarRoutes, policyRoutes, feedRoutes, searchRoutes],
+    ...[calendarRoutes, holidayRoutes, policyRoutes, feedRoutes, searchRoutes],
     ...[watcherRoutes, notificationRoutes, taskRoutes, expertLinkRoutes],
   ]
   for (const routes of versioned) {

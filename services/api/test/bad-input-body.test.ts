@@ -47,6 +47,9 @@ const GOOD: Record<string, Json> = {
   [`PATCH /v1/teams/${team.id}`]: { name: 'Nights' },
   'POST /v1/calendars': { name: 'Office', definition: hours },
   [`PATCH /v1/calendars/${calendar.id}`]: { name: 'Office' },
+  'POST /v1/calendars/import': { calendars: [{ name: 'Office', definition: hours }] },
+  'POST /v1/calendars/preview': { definition: hours, from: '2027-01-04T00:00:00Z', to: '2027-01-11T00:00:00Z' },
+  [`POST /v1/calendars/${calendar.id}/holidays/import`]: { country: 'DE', years: [2027] },
   'POST /v1/sla/policies': {
     name: 'Hour',
     calendar_id: conversation.id,

@@ -45,6 +45,20 @@ export function bodyFor(route: Route, ids: Json): Json {
       definition: { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] },
     },
     'PATCH /v1/calendars/{id}': { name: `Office ${Math.random()}` },
+    'POST /v1/calendars/import': {
+      calendars: [
+        {
+          name: `Office ${Math.random()}`,
+          definition: { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] },
+        },
+      ],
+    },
+    'POST /v1/calendars/preview': {
+      definition: { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] },
+      from: '2027-01-04T00:00:00Z',
+      to: '2027-01-11T00:00:00Z',
+    },
+    'POST /v1/calendars/{id}/holidays/import': { country: 'DE', years: [2027] },
     'POST /v1/sla/policies': {
       name: `Hour ${Math.random()}`,
       calendar_id: ids.calendar,

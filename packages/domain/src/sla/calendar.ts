@@ -5,7 +5,7 @@ import { type CompiledCalendar, compileCalendar, type Span, WEEK_MS } from './co
 export { CalendarError } from './calendar-error.ts'
 export type { Calendar, Holiday } from './calendar-rules.ts'
 export { type CompiledCalendar, compileCalendar } from './compiled-calendar.ts'
-export { canonicalTimeZone } from './local-time.ts'
+export { canonicalTimeZone, localText, localTime } from './local-time.ts'
 
 // Business time. An opening falls on the first occurrence of its local time and a closing on
 // the second; a local time that is skipped falls on the first instant after the gap. The hours of a holiday likewise.

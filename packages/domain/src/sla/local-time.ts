@@ -10,6 +10,8 @@ export type LocalTime = {
   first: (wall: number) => number
   /** Its last occurrence, or the first instant after the gap that skips it: where a closing falls. */
   last: (wall: number) => number
+  /** What the clocks of the zone show at an instant. */
+  wallAt: (instant: number) => number
 }
 
 /** A stretch of absolute time with one UTC offset; `until` is exclusive. All in milliseconds. */
@@ -65,7 +67,14 @@ export function localTime(time_zone: string): LocalTime {
         if (instant >= stretch.from) return instant
       }
     },
+    wallAt: instant => instant + stretchAt(instant).offset,
   }
+}
+
+/** An instant as a zone's clocks show it: '2026-03-30T09:00:00+02:00'. @throws RangeError for an unknown zone */
+export function localText(time_zone: string, instant: Date): string {
+  const at = new Temporal.ZonedDateTime(BigInt(instant.getTime()) * 1_000_000n, time_zone)
+  return at.toString({ timeZoneName: 'never' })
 }
 
 function findStretch(time_zone: string, instant: number): Stretch {

@@ -1,13 +1,17 @@
 import {
   calendarBody,
+  calendarImportBody,
+  calendarImportView,
   calendarPatch,
   calendarVersionView,
   calendarView,
   idParams,
   pageOf,
   pageQuery,
+  previewBody,
+  previewView,
 } from '@parley/contracts'
-import { changeCalendar, createCalendar } from '@parley/core'
+import { changeCalendar, createCalendar, importCalendars, previewCalendar } from '@parley/core'
 import {
   type CalendarRow,
   type CalendarVersionRow,
@@ -88,6 +92,45 @@ export const calendarRoutes: Routes = async (app, { ctx, cursors }) => {
         changeCalendar(trx, request.params.id, request.body, seen, request.actor, now()),
       )
       return reply
+    },
+  )
+
+  app.post(
+    '/calendars/import',
+    {
+      config: { access: 'lead' },
+      schema: {
+        tags: ['Leads'],
+        summary: 'Save business hours by their names; what says the same makes no version',
+        body: calendarImportBody,
+        response: { 200: calendarImportView },
+      },
+    },
+    async (request, reply) => {
+      const { calendars, dry_run } = request.body
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => ({
+        dry_run,
+        data: await importCalendars(trx, calendars, dry_run, request.actor, now()),
+      }))
+      return reply
+    },
+  )
+
+  app.post(
+    '/calendars/preview',
+    {
+      config: { access: 'lead' },
+      schema: {
+        tags: ['Leads'],
+        summary: 'Tell when hours would be open, and when a target would be due; nothing is saved',
+        body: previewBody,
+        response: { 200: previewView },
+      },
+    },
+    async ({ body }) => {
+      const { definition, from, to, start, target_seconds } = body
+      const target = start && target_seconds !== undefined ? { start, seconds: target_seconds } : undefined
+      return previewCalendar({ definition, from, to, target })
     },
   )
 
