@@ -1,6 +1,7 @@
 import { CLOCK_STATES, SLA_METRICS } from '@parley/domain'
 import { z } from 'zod'
-import { id, instantIn, instantOut } from './common.ts'
+import { id, instantIn, instantOut, pageQuery } from './common.ts'
+import { listOf } from './query.ts'
 
 export const clockView = z
   .object({
@@ -34,6 +35,20 @@ export const clockView = z
   })
   .meta({ id: 'SlaClock' })
 
+/** How a clock came to its due time. */
+const explanation = z
+  .object({
+    counted_seconds: z.number(),
+    intervals: z
+      .array(z.object({ start: instantOut, end: instantOut, seconds: z.number() }))
+      .meta({ description: 'The stretches of open time in which it counted; of many, the first.' }),
+    more_intervals: z.int(),
+    pauses: z.array(z.object({ from: instantOut, until: instantOut.nullable() })),
+    holidays: z.array(z.object({ date: z.string(), name: z.string().optional() })),
+    text: z.array(z.string()).meta({ description: "The same in words, in the times of the calendar's zone." }),
+  })
+  .meta({ id: 'SlaExplanation' })
+
 export const conversationSlaView = z
   .object({
     waits: z.array(
@@ -49,9 +64,57 @@ export const conversationSlaView = z
         ingest_lag_ms: z.int(),
       }),
     ),
-    clocks: z.array(clockView),
+    clocks: z.array(clockView.extend({ explanation })),
   })
   .meta({ id: 'ConversationSla' })
+
+const ownerOf = z.union([z.literal('none'), id])
+const clockQuery = pageQuery.extend({
+  metric: listOf(z.enum(SLA_METRICS)).optional(),
+  inbox_id: listOf(id).optional(),
+  channel_id: id.optional(),
+  policy_id: id.optional(),
+  assignee_id: ownerOf.optional(),
+  team_id: ownerOf.optional(),
+})
+export const atRiskQuery = clockQuery.extend({
+  within_seconds: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(31 * 24 * 3600)
+    .optional()
+    .meta({
+      description: 'Only what falls due within so many seconds from now.',
+    }),
+})
+
+const ofConversation = z.object({
+  id,
+  number: z.int(),
+  subject: z.string().nullable(),
+  status: z.string(),
+  priority: z.string(),
+  inbox_id: id,
+  channel_id: id,
+  assignee_id: id.nullable(),
+  team_id: id.nullable(),
+  waiting_since: instantOut.nullable(),
+})
+const listedClock = clockView.extend({
+  conversation: ofConversation,
+  network_lag_ms: z
+    .int()
+    .nullable()
+    .meta({ description: 'How late the network was with the message that began the wait.' }),
+  ingest_lag_ms: z.int().nullable().meta({ description: 'How late we were with it.' }),
+})
+export const clockAtRisk = listedClock
+  .extend({ left_seconds: z.number().meta({ description: 'Until it falls due, in calendar time.' }) })
+  .meta({ id: 'ClockAtRisk' })
+export const breachedClock = listedClock
+  .extend({ detection_lag_ms: z.int().meta({ description: 'From its due time until we noticed.' }) })
+  .meta({ id: 'BreachedClock' })
 
 const YEAR_MS = 366 * 24 * 3600 * 1000
 
@@ -62,6 +125,10 @@ export const summaryQuery = z
     message: 'at most two years at once',
     path: ['to'],
   })
+
+export const breachesQuery = clockQuery
+  .extend({ from: instantIn, to: instantIn })
+  .refine(range => range.from < range.to, { message: 'must lie before `to`', path: ['from'] })
 
 const cohort = z.object({
   metric: z.enum(SLA_METRICS),

@@ -115,6 +115,7 @@ export {
 export { breachClocks } from './sla/breach-clocks.ts'
 export { changePolicy } from './sla/change-policy.ts'
 export { createPolicy } from './sla/create-policy.ts'
+export { explainClocks } from './sla/explain-clocks.ts'
 export { warnClocks } from './sla/warn-clocks.ts'
 export { splitConversation } from './split-conversation.ts'
 export { startBackfill } from './start-backfill.ts'

@@ -30,6 +30,7 @@ export {
   lockLapsedClaims,
   lockNext,
 } from './queries/claims.ts'
+export * from './queries/clock-pauses.ts'
 export * from './queries/completeness.ts'
 export * from './queries/contact-erasures.ts'
 export * from './queries/contact-exports.ts'
@@ -103,6 +104,7 @@ export * from './queries/send-attempts.ts'
 export * from './queries/send-epochs.ts'
 export * from './queries/sessions.ts'
 export * from './queries/sla-clocks.ts'
+export * from './queries/sla-lists.ts'
 export * from './queries/sla-policies.ts'
 export * from './queries/tags.ts'
 export * from './queries/tasks.ts'

@@ -44,6 +44,7 @@ export {
   openSeconds,
 } from './sla/calendar.ts'
 export * from './sla/clock.ts'
+export * from './sla/explain.ts'
 export * from './sla/metric.ts'
 export * from './sla/policy.ts'
 export * from './sla/wait.ts'

@@ -1,12 +1,24 @@
-import { conversationSlaView, idParams, summaryQuery, summaryView } from '@parley/contracts'
-import { findConversation, listClocks, listWaits, summariseClocks } from '@parley/db'
+import {
+  atRiskQuery,
+  breachedClock,
+  breachesQuery,
+  clockAtRisk,
+  conversationSlaView,
+  idParams,
+  pageOf,
+  summaryQuery,
+  summaryView,
+} from '@parley/contracts'
+import { explainClocks } from '@parley/core'
+import { findConversation, type ListedClock, listAtRisk, listBreaches, listWaits, summariseClocks } from '@parley/db'
 import { NotFound, SLA_METRICS } from '@parley/domain'
-import type { z } from 'zod'
+import { z } from 'zod'
+import { page } from '../paging.ts'
 import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 /** What was promised, how long customers wait, and whether the promise is kept. */
-export const slaRoutes: Routes = async (app, { ctx }) => {
+export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
   const { db, now } = ctx
 
   app.get(
@@ -15,7 +27,7 @@ export const slaRoutes: Routes = async (app, { ctx }) => {
       config: { access: 'agent' },
       schema: {
         tags: ['Leads'],
-        summary: 'The waits and clocks of a conversation',
+        summary: 'The waits and clocks of a conversation, and how each came to its due time, in words',
         params: idParams,
         response: { 200: conversationSlaView },
       },
@@ -25,8 +37,68 @@ export const slaRoutes: Routes = async (app, { ctx }) => {
         const { id } = request.params
         await refuseUnseen(trx, request.credential, 'conversation', id)
         if (!(await findConversation(trx, id))) throw new NotFound('conversation')
-        const view = { waits: await listWaits(trx, id), clocks: await listClocks(trx, id) }
+        const view = { waits: await listWaits(trx, id), clocks: await explainClocks(trx, id, now()) }
         return view as z.output<typeof conversationSlaView>
+      }),
+  )
+
+  app.get(
+    '/sla/at-risk',
+    {
+      config: { access: 'lead' },
+      schema: {
+        tags: ['Leads'],
+        summary: 'List running clocks, the next to fall due first',
+        querystring: atRiskQuery,
+        response: { 200: pageOf(clockAtRisk) },
+      },
+    },
+    request => {
+      const { within_seconds, ...query } = request.query
+      const at = now()
+      const before = within_seconds === undefined ? undefined : new Date(at.getTime() + within_seconds * 1000)
+      return db.readInWorkspace(request.credential.workspace_id, async trx => {
+        const filter = { ...filterOf(query), before }
+        const position = { schema: byInstant, of: ({ due_at, id }: ListedClock) => ({ at: due_at.toISOString(), id }) }
+        const found = await page(cursors, request, position, ({ limit, after }) =>
+          listAtRisk(trx, request.credential, filter, at, { limit, after: placeOf(after) }),
+        )
+        const data = found.data.map(clock => ({
+          ...clock,
+          left_seconds: (clock.due_at.getTime() - at.getTime()) / 1000,
+        }))
+        return { ...found, data } as z.output<ReturnType<typeof pageOf<typeof clockAtRisk>>>
+      })
+    },
+  )
+
+  app.get(
+    '/sla/breaches',
+    {
+      config: { access: 'lead' },
+      schema: {
+        tags: ['Leads'],
+        summary: 'List promises that were not kept in a period, the latest first, with whose they were then and why',
+        querystring: breachesQuery,
+        response: { 200: pageOf(breachedClock) },
+      },
+    },
+    request =>
+      db.readInWorkspace(request.credential.workspace_id, async trx => {
+        const { from, to } = request.query
+        const filter = { ...filterOf(request.query), from, to }
+        const position = {
+          schema: byInstant,
+          of: ({ breached_at, id }: ListedClock) => ({ at: breached_at!.toISOString(), id }),
+        }
+        const found = await page(cursors, request, position, ({ limit, after }) =>
+          listBreaches(trx, request.credential, filter, { limit, after: placeOf(after) }),
+        )
+        const data = found.data.map(clock => ({
+          ...clock,
+          detection_lag_ms: clock.detected_at!.getTime() - clock.breached_at!.getTime(),
+        }))
+        return { ...found, data } as z.output<ReturnType<typeof pageOf<typeof breachedClock>>>
       }),
   )
 
@@ -69,4 +141,14 @@ const NOTHING = {
   p50: null,
   p90: null,
   p95: null,
+}
+
+const byInstant = z.object({ at: z.iso.datetime(), id: z.uuid() })
+const placeOf = (after: z.output<typeof byInstant> | undefined) => after && { ...after, at: new Date(after.at) }
+
+const orNobody = (id: string | undefined) => (id === 'none' ? null : id)
+
+function filterOf(query: Omit<z.output<typeof atRiskQuery>, 'within_seconds'>) {
+  const { metric, inbox_id, channel_id, policy_id, assignee_id, team_id } = query
+  return { metric, inbox_id, channel_id, policy_id, assignee_id: orNobody(assignee_id), team_id: orNobody(team_id) }
 }
