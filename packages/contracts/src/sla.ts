@@ -78,15 +78,12 @@ const clockQuery = pageQuery.extend({
   team_id: ownerOf.optional(),
 })
 export const atRiskQuery = clockQuery.extend({
-  within_seconds: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(31 * 24 * 3600)
+  within_seconds: z
+    .string()
+    .regex(/^[1-9]\d{0,6}$/, 'must be a whole number of seconds')
+    .transform(Number)
     .optional()
-    .meta({
-      description: 'Only what falls due within so many seconds from now.',
-    }),
+    .meta({ type: 'integer', minimum: 1, description: 'Only what falls due within so many seconds from now.' }),
 })
 
 const ofConversation = z.object({
