@@ -39,13 +39,13 @@ export async function settleClocks(
 ): Promise<boolean> {
   const [first] = conversations
   if (!first) return false
-  const [clocks, promises] = await Promise.all([
-    lockLiveClocks(
-      trx,
-      conversations.map(({ id }) => id),
-    ),
-    loaded ?? loadPromises(trx, { id: first.channel_id, inbox_id: first.inbox_id }),
-  ])
+  const ids = conversations.map(({ id }) => id)
+  const load = () => loaded ?? loadPromises(trx, { id: first.channel_id, inbox_id: first.inbox_id })
+  const given = conversations.every(isGiven)
+  const [clocks, early] = await Promise.all([lockLiveClocks(trx, ids), given ? undefined : load()])
+  // Whoever gets a conversation starts nothing: most have no clock that could end by it, and somebody waits for it.
+  if (given && clocks.every(clock => clock.wait_id !== null)) return false
+  const promises = early ?? (await load())
   if (clocks.length === 0 && !promises.concernConversations) return false
   const facts = await promises.factsOf(trx, conversations)
   const steppers: ClockStepper[] = []
@@ -70,12 +70,12 @@ export async function settleClocks(
   const events = steppers.flatMap(({ steps }) => steps.events)
   if (events.length === 0) return false
   await appendEvents(trx, events)
-  await refreshDue(
-    trx,
-    conversations.map(({ id }) => id),
-  )
+  await refreshDue(trx, ids)
   return true
 }
+
+const isGiven = ({ changed, assignee_id }: ChangedConversation) =>
+  assignee_id !== null && changed.length > 0 && changed.every(field => field === 'assignee_id')
 
 /** The same for one conversation. Returns its row as it is then. */
 export async function followWithClocks(
