@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto'
+import {
+  assignConversation,
+  changeConversation,
+  changeConversationTeam,
+  createPolicy,
+  settleClocks,
+  tagConversation,
+  untagConversation,
+  wakeSnoozed,
+} from '@parley/core'
+import { insertTeam, type SlaClock } from '@parley/db'
+import { isBreached } from '@parley/domain'
+import fc from 'fast-check'
+import t from 'tap'
+import { CONNECTED, message, openInboxes } from './inbox.ts'
+
+const { openInbox } = await openInboxes(t)
+const START = Date.parse('2026-03-02T09:00:00Z')
+
+const step = fc.oneof(
+  fc.record({
+    do: fc.constant('status' as const),
+    to: fc.constantFrom('open', 'pending', 'resolved', 'spam', 'snoozed'),
+  }),
+  fc.record({ do: fc.constant('priority' as const), to: fc.constantFrom('low', 'normal', 'urgent') }),
+  fc.record({ do: fc.constant('own' as const), to: fc.boolean() }),
+  fc.record({ do: fc.constant('team' as const), to: fc.integer({ min: 0, max: 2 }) }),
+  fc.record({ do: fc.constant('tag' as const), to: fc.boolean() }),
+  fc.record({ do: fc.constant('say' as const), to: fc.constant(null) }),
+  fc.record({ do: fc.constant('answer' as const), to: fc.constantFrom('sent', 'rejected') }),
+)
+const story = fc.array(fc.record({ step, minutes: fc.integer({ min: 1, max: 90 }) }), { minLength: 1, maxLength: 12 })
+
+/** An inbox with promises of every kind, of which some hold for what is tagged and some for what a team has. */
+async function world() {
+  const inbox = await openInbox()
+  const kinds = { resolution: { seconds: 7200 }, assignment: { seconds: 1200 }, team_ownership: { seconds: 2400 } }
+  const { calendar_id } = await inbox.promise({ targets: kinds })
+  const teams = [randomUUID(), randomUUID()]
+  await inbox.run(async trx => {
+    for (const id of teams) await insertTeam(trx, { id, name: id, created_at: CONNECTED })
+    const target = { seconds: 3600, by_priority: { urgent: 600, low: 36_000 } }
+    const targets = {
+      first_response: target,
+      next_response: target,
+      resolution: { ...target, pauses_in: ['snoozed' as const] },
+    }
+    const common = { position: 1, enabled: true, calendar_id, targets, enforce_from: new Date(0) }
+    await createPolicy(trx, { ...common, name: 'tag', conditions: { tag: ['gold'] } }, inbox.agent, CONNECTED)
+    const conditions = { team_id: [teams[1]!], priority: ['low' as const, 'urgent' as const] }
+    await createPolicy(trx, { ...common, name: 'team', position: 2, conditions }, inbox.agent, CONNECTED)
+  })
+  const channel = await inbox.addChannel()
+  let said = 0
+  const say = (now: Date) => {
+    said += 1
+    return inbox.deliver(channel, [{ ...message(`m-${said}`, '09:00:00'), occurred_at: now.toISOString() }], now)
+  }
+  await say(new Date(START))
+  const conversation = () => inbox.only('conversations')
+  const { id } = await conversation()
+
+  const take = async ({ do: what, to }: { do: string; to: unknown }, now: Date): Promise<void> => {
+    const { version, assignee_id, team_id, waiting_since } = await conversation()
+    const run = <T>(work: Parameters<typeof inbox.run<T>>[0]) => inbox.run(work)
+    if (what === 'status' || what === 'priority') {
+      const snooze = to === 'snoozed' ? { snoozed_until: new Date(now.getTime() + 3_600_000) } : {}
+      await run(trx => changeConversation(trx, id, { [what]: to, ...snooze }, version, inbox.agent, now))
+    }
+    if (what === 'own') {
+      const owners = { from: assignee_id, to: to ? inbox.agent.id : null }
+      await run(trx => assignConversation(trx, id, owners, inbox.agent, now))
+    }
+    if (what === 'team') {
+      const given = { from: team_id, to: teams[(to as number) - 1] ?? null }
+      await run(trx => changeConversationTeam(trx, id, given, inbox.agent, now))
+    }
+    if (what === 'tag')
+      await run<unknown>(trx => (to ? tagConversation : untagConversation)(trx, id, 'gold', inbox.agent, now))
+    if (what === 'say') await say(now)
+    if (what === 'answer' && waiting_since) {
+      const queued = await inbox.reply(id, now, { force: true })
+      await inbox.send(queued, now, to === 'rejected' ? { outcome: 'rejected', reason: 'no' } : undefined)
+    }
+    await run(trx => wakeSnoozed(trx, now, 10))
+  }
+  return { inbox, id, conversation, take }
+}
+
+const live = ({ state }: SlaClock) => state === 'running' || state === 'paused'
+
+t.test('whatever happens to a conversation, its clocks have followed it when it has', async t => {
+  await fc.assert(
+    fc.asyncProperty(story, async steps => {
+      const { inbox, conversation, take } = await world()
+      let now = new Date(START)
+      for (const { step, minutes } of steps) {
+        now = new Date(now.getTime() + minutes * 60_000)
+        await take(step, now)
+        const row = await conversation()
+        const again = await inbox.run(trx => settleClocks(trx, [{ ...row, changed: [] }], inbox.agent, now))
+        t.notOk(again, `nothing was left to do after ${JSON.stringify(step)}`)
+        const clocks = await inbox.everything('sla_clocks')
+        const due = clocks.filter(({ state }) => state === 'running').map(({ due_at }) => due_at.getTime())
+        t.equal(row.next_due_at?.getTime() ?? Infinity, Math.min(...due), 'the row knows what falls due first')
+        const ended = ['resolved', 'spam'].includes(row.status)
+        for (const metric of ['resolution', 'assignment', 'team_ownership'] as const) {
+          const going = clocks.filter(clock => clock.metric === metric && live(clock))
+          t.ok(going.length <= 1, `one ${metric} at a time`)
+          if (ended) t.same(going, [], `no ${metric} of what has ended`)
+        }
+        if (row.assignee_id) t.notOk(clocks.some(clock => clock.metric === 'assignment' && live(clock)))
+        for (const clock of clocks) {
+          if (clock.breached_at) t.same(clock.breached_at, clock.due_at, 'a breach is at its due time')
+          if (clock.fulfilled_at && clock.state === 'fulfilled' && clock.paused_at === null)
+            t.equal(clock.breached_at !== null, isBreached(clock.due_at, clock.fulfilled_at), 'late is breached')
+        }
+        // Who waits has a clock exactly where a policy promises something to them.
+        const waits = (await inbox.everything('waits')).filter(({ closed_at }) => closed_at === null)
+        for (const { id } of waits) t.ok(clocks.filter(clock => clock.wait_id === id && live(clock)).length <= 1)
+      }
+    }),
+    { numRuns: 25 },
+  )
+})
