@@ -73,6 +73,7 @@ export const EVENT_TYPES = [
   'sla.resumed',
   'sla.warned',
   'sla.retargeted',
+  'sla.recalculated',
   'sla.breached',
   'sla.fulfilled',
   'sla.cancelled',

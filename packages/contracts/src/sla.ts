@@ -157,3 +157,21 @@ export const summaryView = z
     metrics: z.array(cohort),
   })
   .meta({ id: 'SlaSummary' })
+
+export const recalculateBody = z.strictObject({
+  policy_id: id.optional().meta({ description: 'Only clocks that were started with this policy.' }),
+  inbox_id: id.optional(),
+  metric: z.array(z.enum(SLA_METRICS)).min(1).max(SLA_METRICS.length).optional(),
+  dry_run: z.boolean().meta({ description: 'True: it only counts what would be moved.' }),
+  after: id.optional().meta({ description: 'Where an answer that was not complete says it goes on.' }),
+})
+export const recalculatedView = z
+  .object({
+    dry_run: z.boolean(),
+    looked_at: z.int(),
+    changed: z.int(),
+    breaching: z.int().meta({ description: 'Those that fall due at this moment by being moved.' }),
+    complete: z.boolean(),
+    after: id.nullable(),
+  })
+  .meta({ id: 'SlaRecalculation' })

@@ -225,9 +225,12 @@ export async function openInbox(db: Database) {
     return rows[0]!
   }
 
-  /** The types of the log, oldest first. */
+  /** The types of the log, oldest first, without what was promised before. */
   const log = () =>
-    run(async trx => (await trx.selectFrom('events').select('type').orderBy('seq').execute()).map(row => row.type))
+    run(async trx => {
+      const rows = await trx.selectFrom('events').select('type').orderBy('seq').execute()
+      return rows.map(row => row.type).filter(type => !/^(calendar|sla_policy)[.]/.test(type))
+    })
 
   type Draft = Partial<Parameters<typeof queueReply>[1]>
   const reply = (conversation_id: string, now: Date, draft: Draft = {}, delivery: Partial<Delivery> = {}) =>

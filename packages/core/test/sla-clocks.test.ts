@@ -7,6 +7,7 @@ import {
   changePolicy,
   createPolicy,
   mergeConversations,
+  recalculateClocks,
   tagConversation,
   untagConversation,
   warnClocks,
@@ -304,4 +305,35 @@ t.test('history and what we begin ourselves start no clock of a conversation', a
   await inbox.deliver(channel, [message('answer', '09:30:00', { thread_key: 't-2' })], at('09:30:00'))
   const resolution = (await inbox.everything('sla_clocks')).find(({ metric }) => metric === 'resolution')
   t.same(resolution?.started_at, at('09:30:00'), 'the customer’s first answer does')
+})
+
+t.test('open clocks move to another version when a lead says so, and a dry run only counts', async t => {
+  const { inbox, policy, channel, clocks } = await asked({
+    first_response: { seconds: 7200 },
+    resolution: { seconds: 7200 },
+  })
+  await inbox.deliver(channel, [message('m-2', '09:00:00', { thread_key: 't-2', author: 'ben' })], at('09:00:01'))
+  await inbox.run(trx => breachClocks(trx, at('09:00:00'), 10))
+  const edit = { targets: { first_response: { seconds: 600 }, resolution: { seconds: 36_000 } } }
+  await inbox.run(trx => changePolicy(trx, policy.id, edit, 1, inbox.agent, at('09:05:00')))
+  const recalculate = (dry_run: boolean, limit = 1) =>
+    inbox.run(async trx => {
+      const total = { looked_at: 0, changed: 0, breaching: 0 }
+      for (let after: string | null = null; ; ) {
+        const part = await recalculateClocks(trx, {}, { after, limit, dry_run }, inbox.agent, at('09:30:00'))
+        for (const count of ['looked_at', 'changed', 'breaching'] as const) total[count] += part[count]
+        after = part.after
+        if (!after) return total
+      }
+    })
+  const before = await inbox.everything('sla_clocks')
+  t.same(await recalculate(true), { looked_at: 4, changed: 4, breaching: 2 })
+  t.same(await inbox.everything('sla_clocks'), before, 'nothing is written')
+  t.same(await recalculate(false), { looked_at: 4, changed: 4, breaching: 2 })
+  const [first, second] = await clocks('first_response')
+  for (const clock of [first, second])
+    has(t, clock, { policy_version: 2, due_at: at('09:30:00'), cause: 'recalculated', started_at: at('09:00:00') })
+  has(t, (await clocks('resolution'))[0], { due_at: at('19:00:00'), target_seconds: 36_000 })
+  t.same(await recalculate(false), { looked_at: 4, changed: 0, breaching: 0 }, 'twice is the same as once')
+  t.equal((await told(inbox, 'sla.recalculated')).length, 4)
 })

@@ -100,6 +100,8 @@ const BODY_IDS: Record<string, string> = {
   'POST /v1/sla/policies /conditions/channel_id/0': 'channel',
   'POST /v1/sla/policies /conditions/team_id/0': 'team',
   'PATCH /v1/sla/policies/{id} /calendar_id': 'calendar',
+  'POST /v1/sla/recalculate /policy_id': 'policy',
+  'POST /v1/sla/recalculate /inbox_id': 'inbox',
   'PATCH /v1/sla/policies/{id} /conditions/inbox_id/0': 'inbox',
   'POST /v1/api_keys /user_id': 'user',
   'POST /v1/api_keys /inbox_ids/0': 'inbox',

@@ -113,6 +113,25 @@ export class ClockStepper {
   }
 
   /**
+   * Moves a clock to the version of its policy and calendar that counts now; start and pauses stay. What would have been due
+   * by then is due now.
+   */
+  renew(clock: SlaClock, promise: SlaPromise): SlaClock {
+    const { priority } = this.#conversation
+    const target = promise.targets[clock.metric]
+    if (!target) return this.cancel(clock, 'policy_removed')
+    const { policy_version, calendar_id, calendar_version } = promise
+    const run = { ...clock, target_seconds: targetSeconds(target, priority) }
+    const times = timesOf(compiledCalendar(promise, promise.calendar), run, target.warn_before_seconds ?? [])
+    const due_at = this.#notBefore(times.due_at)
+    const versions = { policy_version, calendar_id, calendar_version, priority, target_seconds: run.target_seconds }
+    const renewed = this.#change(clock, { ...versions, ...times, due_at, cause: 'recalculated' })
+    const previous = { due_at: clock.due_at, policy_version: clock.policy_version }
+    this.#tell('sla.recalculated', { ...aboutClock(renewed), calendar_id, calendar_version }, previous)
+    return renewed
+  }
+
+  /**
    * Lets a clock go on under another policy, from its original start; one that would have been due by then is due now.
    * Where that policy promises nothing for it, it ends.
    */

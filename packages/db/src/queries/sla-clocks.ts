@@ -45,6 +45,30 @@ export async function refreshDue(trx: Trx, conversation_ids: string[]): Promise<
     where c.id = i.id and c.next_due_at is distinct from d.due_at`.execute(trx)
 }
 
+/** Of which clocks; what is not given narrows nothing. */
+export type ClockScope = {
+  policy_id?: string | undefined
+  inbox_id?: string | undefined
+  metric?: SlaMetric[] | undefined
+}
+
+/** Conversations that have open clocks of a scope, in the order of their ids. */
+export async function listConversationsWithClocks(
+  trx: Trx,
+  { policy_id, inbox_id, metric }: ClockScope,
+  { after, limit }: { after: string | null; limit: number },
+): Promise<string[]> {
+  const { rows } = await sql<{ conversation_id: string }>`
+    select distinct conversation_id from sla_clocks
+    where state in ('running', 'paused') and breached_at is null
+      and (${policy_id ?? null}::uuid is null or policy_id = ${policy_id ?? null})
+      and (${inbox_id ?? null}::uuid is null or inbox_id = ${inbox_id ?? null})
+      and (${metric ?? null}::text[] is null or metric = any(${metric ?? null}::text[]))
+      and (${after}::uuid is null or conversation_id > ${after}::uuid)
+    order by conversation_id limit ${limit}`.execute(trx)
+  return rows.map(row => row.conversation_id)
+}
+
 /** Writes clocks as they are now: all that may change of one. */
 export async function writeClocks(trx: Trx, clocks: SlaClock[]): Promise<void> {
   if (clocks.length === 0) return
@@ -56,6 +80,7 @@ export async function writeClocks(trx: Trx, clocks: SlaClock[]): Promise<void> {
 }
 
 const CHANGING = [
+  ...(['policy_version', 'calendar_id', 'calendar_version'] as const),
   ...(['id', 'state', 'target_seconds', 'due_at', 'priority', 'cause', 'warnings', 'warn_at'] as const),
   ...(['counted_ms', 'running_since', 'paused_at', 'paused_ms', 'breached_at', 'detected_at'] as const),
   ...(['fulfilled_at', 'cancelled_at', 'cancelled_reason', 'owner_id', 'team_id'] as const),

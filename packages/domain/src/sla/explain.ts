@@ -83,6 +83,8 @@ const PROMISES: Record<SlaMetric, string> = {
   team_ownership: 'that the team is done with it',
 }
 const CAUSES: Record<string, string> = {
+  recalculated:
+    'A lead moved it to the policy and calendar as they were then; what had passed by then fell due at that moment.',
   retargeted: 'The priority was changed, and with it the target; what had passed by then fell due at that moment.',
   policy_applied: 'It came under this policy later; what had passed by then fell due at that moment.',
 }

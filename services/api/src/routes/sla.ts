@@ -6,14 +6,25 @@ import {
   conversationSlaView,
   idParams,
   pageOf,
+  recalculateBody,
+  recalculatedView,
   summaryQuery,
   summaryView,
 } from '@parley/contracts'
-import { explainClocks } from '@parley/core'
-import { findConversation, type ListedClock, listAtRisk, listBreaches, listWaits, summariseClocks } from '@parley/db'
-import { NotFound, SLA_METRICS } from '@parley/domain'
+import { explainClocks, recalculateClocks } from '@parley/core'
+import {
+  findConversation,
+  type ListedClock,
+  listAtRisk,
+  listBreaches,
+  listWaits,
+  seesEverything,
+  summariseClocks,
+} from '@parley/db'
+import { DomainError, NotFound, SLA_METRICS } from '@parley/domain'
 import { z } from 'zod'
 import { page } from '../paging.ts'
+import { refuseUnknownNames } from '../refuse-unknown.ts'
 import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
@@ -102,6 +113,40 @@ export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
       }),
   )
 
+  app.post(
+    '/sla/recalculate',
+    {
+      config: { access: 'lead' },
+      schema: {
+        tags: ['Leads'],
+        summary: 'Move open clocks to the policies and calendars as they are now, or count what would be moved',
+        body: recalculateBody,
+        response: { 200: recalculatedView },
+      },
+    },
+    async ({ body, credential, actor }) => {
+      const { policy_id, inbox_id, metric, dry_run } = body
+      const scope = { policy_id, inbox_id, metric }
+      const { workspace_id } = credential
+      const total = { looked_at: 0, changed: 0, breaching: 0 }
+      const until = performance.now() + RECALCULATE_MS
+      let after = body.after ?? null
+      do {
+        const page = { after, limit: RECALCULATE_BATCH, dry_run }
+        const part = await db.inWorkspace(workspace_id, async trx => {
+          await refuseUnknownNames(trx, 'inbox', [inbox_id], credential)
+          if (!seesEverything(credential) && inbox_id === undefined)
+            throw new DomainError('validation_failed', 'inbox_id is needed by whoever does not see every inbox.')
+          return recalculateClocks(trx, scope, page, actor, now())
+        })
+        for (const count of ['looked_at', 'changed', 'breaching'] as const) total[count] += part[count]
+        after = part.after
+      } while (after && performance.now() < until)
+      if (!dry_run) ctx.wakeUps.publish(workspace_id)
+      return { dry_run, ...total, complete: after === null, after }
+    },
+  )
+
   app.get(
     '/sla/summary',
     {
@@ -142,6 +187,10 @@ const NOTHING = {
   p90: null,
   p95: null,
 }
+
+/** So many conversations are locked at a time, and so long one call takes; the next one goes on. */
+const RECALCULATE_BATCH = 100
+const RECALCULATE_MS = 5_000
 
 const byInstant = z.object({ at: z.iso.datetime(), id: z.uuid() })
 const placeOf = (after: z.output<typeof byInstant> | undefined) => after && { ...after, at: new Date(after.at) }
