@@ -41,11 +41,13 @@ t.test('the requests of the page about promises are answered as it says', async 
     'PATCH /v1/inboxes/{inbox_id}': ask,
   }
   const answers = await follow(t, api, page, values, before, after)
-  const [, , , , versions, atRisk, breaches, sla] = answers
+  const [, , , , versions, counted, moved, atRisk, breaches, sla] = answers
   t.same(
     versions.data.map(({ version }: Json) => version),
     [2, 1],
   )
+  has(t, counted, { dry_run: true, looked_at: 3, changed: 3, breaching: 0, complete: true })
+  has(t, moved, { dry_run: false, looked_at: 1, changed: 1, complete: true })
   t.same(
     atRisk.data.map(({ metric }: Json) => metric),
     ['assignment', 'first_response'],
@@ -53,7 +55,7 @@ t.test('the requests of the page about promises are answered as it says', async 
   )
   has(t, breaches.data, [{ metric: 'assignment', breached_at: '2027-01-04T08:45:00.000Z', owner_id: null }])
   const [first] = sla.clocks.filter(({ metric }: Json) => metric === 'first_response')
-  t.equal(first.explanation.text.at(-1), 'It falls due at 2027-01-04T11:30:00+01:00.')
+  t.equal(first.explanation.text.at(-1), 'It falls due at 2027-01-04T10:30:00+01:00.')
 })
 
 t.test('the page names every metric', async t => {
