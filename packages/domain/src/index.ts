@@ -20,6 +20,8 @@ export {
   type SurgeState,
   surgeOf,
 } from './post/surge.ts'
+export * from './report/quarter-hours.ts'
+export * from './report/time-buckets.ts'
 export * from './routing.ts'
 export * from './rules/action.ts'
 export * from './rules/condition.ts'
