@@ -162,14 +162,16 @@ export async function listChannelInboxes(trx: Trx, ids: string[]): Promise<Map<s
 /** What is counted of these conversations, but what was said in them. */
 export async function listFactsOfConversations(trx: Trx, build: number, ids: string[]): Promise<ReportFact[]> {
   if (ids.length === 0) return []
-  return trx
-    .selectFrom('report_facts')
-    .selectAll()
-    .where('build', '=', build)
-    // To the letter that of the index.
-    .where(sql<boolean>`kind in ('created', 'resolved', 'reopened')`)
-    .where('conversation_id', '=', sql<string>`any(${ids}::uuid[])`)
-    .execute()
+  return (
+    trx
+      .selectFrom('report_facts')
+      .selectAll()
+      .where('build', '=', build)
+      // To the letter that of the index.
+      .where(sql<boolean>`kind in ('created', 'resolved', 'reopened')`)
+      .where('conversation_id', '=', sql<string>`any(${ids}::uuid[])`)
+      .execute()
+  )
 }
 
 const COLUMNS = [

@@ -5,7 +5,7 @@ export const BUCKET_ERROR = 0.01
 const GAMMA = (1 + BUCKET_ERROR) / (1 - BUCKET_ERROR)
 const LOG_GAMMA = Math.log(GAMMA)
 
-/** The bucket that a number of milliseconds falls into; 0 for less than one. A century fits into 1,440 of them. */
+/** The bucket that a number of milliseconds falls into; 0 for less than one. A century fits into 1,442 of them. */
 export function bucketOf(ms: number): number {
   return ms < 1 ? 0 : Math.ceil(Math.log(ms) / LOG_GAMMA) + 1
 }
