@@ -21,6 +21,7 @@ export {
   surgeOf,
 } from './post/surge.ts'
 export * from './report/quarter-hours.ts'
+export * from './report/reports.ts'
 export * from './report/time-buckets.ts'
 export * from './routing.ts'
 export * from './rules/action.ts'

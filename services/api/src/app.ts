@@ -48,6 +48,7 @@ import { peopleRoutes } from './routes/people.ts'
 import { postRoutes } from './routes/posts.ts'
 import { presenceRoutes } from './routes/presence.ts'
 import { replyRoutes } from './routes/replies.ts'
+import { reportRoutes } from './routes/reports.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { savedReplyRoutes } from './routes/saved-replies.ts'
 import { searchRoutes } from './routes/search.ts'
@@ -135,7 +136,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       auditRoutes,
     ],
     ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes, contactExportRoutes],
-    ...[feedRoutes, searchRoutes],
+    ...[feedRoutes, searchRoutes, reportRoutes],
     ...[watcherRoutes, notificationRoutes, taskRoutes, expertLinkRoutes],
   ]
   for (const routes of versioned) {
