@@ -1,5 +1,5 @@
--- Reports for team leads, counted from the log by a consumer of it. Beside what is counted stand the sums, by the quarter
--- of an hour: every time zone there is begins its days at one, and a year is read without reading what was said in it.
+-- Reports for team leads, counted from the log by a consumer of it. Beside what is counted stand the sums, by the hour and
+-- by the quarter of one, at which the days of every time zone begin: a year is read without reading what was said in it.
 set local lock_timeout = '2s';
 
 -- Which of the builds below counts. A rebuild begins another one, and what the former ones left is cleared away later.
@@ -53,25 +53,29 @@ create index report_facts_of_conversation on report_facts (workspace_id, build, 
 call isolate_by_workspace('report_facts');
 
 -- The sums. What a measure does not know of is the id of zeros, or empty: a key may not hold nothing.
-create table report_quarter_hours (
+create table report_sums (
   workspace_id uuid not null default current_workspace(),
   build integer not null,
   measure text collate "C" not null,
-  -- Zeros: whatever its tags. What has tags is counted here once more for each of them.
-  tag_id uuid not null,
+  -- Of the quarter of an hour that begins at `at`, or of the hour: each thing is in one of both. Quarters are read only where a
+  -- period begins within an hour.
+  minutes smallint not null check (minutes in (15, 60)),
+  -- What has tags is counted once whatever they are, and once more for each of them.
+  tagged boolean not null,
   at timestamptz(3) not null,
   inbox_id uuid not null,
   channel_id uuid not null,
   post_id uuid not null,
   team_id uuid not null,
   user_id uuid not null,
+  tag_id uuid not null,
   outcome text collate "C" not null,
   reason text collate "C" not null,
   -- Of times and numbers between which values they lie; -1 of what is only counted.
   bucket smallint not null,
   count integer not null,
   total bigint not null,
-  primary key (workspace_id, build, measure, tag_id, at, inbox_id, channel_id, post_id, team_id, user_id, outcome, reason, bucket)
+  primary key (workspace_id, build, measure, minutes, tagged, at, inbox_id, channel_id, post_id, team_id, user_id, tag_id, outcome, reason, bucket)
 );
-create index report_quarter_hours_empty on report_quarter_hours (workspace_id, build) where count = 0;
-call isolate_by_workspace('report_quarter_hours');
+create index report_sums_empty on report_sums (workspace_id, build) where count = 0;
+call isolate_by_workspace('report_sums');

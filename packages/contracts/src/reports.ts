@@ -1,5 +1,5 @@
 import {
-  beginsQuarterHour,
+  beginsAt,
   REPORT_DEFINITIONS,
   REPORT_DIMENSIONS,
   REPORT_INTERVALS,
@@ -13,7 +13,7 @@ import { z } from 'zod'
 import { cursor, id, instantIn, instantOut, limit } from './common.ts'
 import { listOf } from './query.ts'
 
-const quarterHour = instantIn.refine(beginsQuarterHour, 'must be at a full quarter of an hour')
+const quarterHour = instantIn.refine(at => beginsAt(at, 15), 'must be at a full quarter of an hour')
 const none = z.literal('none')
 /** What may be asked for that nothing has: no post, nobody. Everything has an inbox and a channel. */
 const choice: Record<ReportDimension, z.ZodType<string[]>> = {

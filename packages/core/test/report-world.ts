@@ -29,10 +29,9 @@ export const counted = (inbox: Inbox) =>
   inbox.run(async trx => {
     const build = sql`(select build from report_builds)`
     const facts = await sql<Row>`select * from report_facts where build = ${build} order by kind, id`.execute(trx)
-    const sums = await sql<Row>`select * from report_quarter_hours where build = ${build}
-      order by measure, tag_id, at, inbox_id, channel_id, post_id, team_id, user_id, outcome, reason, bucket`.execute(
-      trx,
-    )
+    const sums = await sql<Row>`select * from report_sums where build = ${build}
+      order by measure, minutes, tagged, at, inbox_id, channel_id, post_id, team_id, user_id, tag_id, outcome, reason,
+      bucket`.execute(trx)
     const bare = ({ build: _, ...row }: Row) => row
     return { facts: facts.rows.map(bare), sums: sums.rows.map(bare) }
   })

@@ -22,8 +22,8 @@ const standing = async (inbox: Inbox) => {
 const summed = async (inbox: Inbox) => {
   const { sums } = await counted(inbox)
   const outcomes: Record<string, number> = {}
-  for (const { measure, outcome, tag_id, count } of sums)
-    if (measure === 'message' && /^0{8}/.test(String(tag_id)))
+  for (const { measure, outcome, minutes, tagged, count } of sums)
+    if (measure === 'message' && minutes === 15 && !tagged)
       outcomes[String(outcome)] = (outcomes[String(outcome)] ?? 0) + Number(count)
   return outcomes
 }

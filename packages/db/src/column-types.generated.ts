@@ -752,7 +752,7 @@ export const COLUMN_TYPES = {
     wait_ms: 'bigint',
     workspace_id: 'uuid',
   },
-  report_quarter_hours: {
+  report_sums: {
     at: 'timestamp with time zone',
     bucket: 'smallint',
     build: 'integer',
@@ -760,10 +760,12 @@ export const COLUMN_TYPES = {
     count: 'integer',
     inbox_id: 'uuid',
     measure: 'text',
+    minutes: 'smallint',
     outcome: 'text',
     post_id: 'uuid',
     reason: 'text',
     tag_id: 'uuid',
+    tagged: 'boolean',
     team_id: 'uuid',
     total: 'bigint',
     user_id: 'uuid',

@@ -835,7 +835,7 @@ export interface ReportFacts {
   workspace_id: Generated<string>;
 }
 
-export interface ReportQuarterHours {
+export interface ReportSums {
   at: Timestamp;
   bucket: number;
   build: number;
@@ -843,10 +843,12 @@ export interface ReportQuarterHours {
   count: number;
   inbox_id: string;
   measure: string;
+  minutes: number;
   outcome: string;
   post_id: string;
   reason: string;
   tag_id: string;
+  tagged: boolean;
   team_id: string;
   total: number;
   user_id: string;
@@ -1162,7 +1164,7 @@ export interface DB {
   reply_tokens: ReplyTokens;
   report_builds: ReportBuilds;
   report_facts: ReportFacts;
-  report_quarter_hours: ReportQuarterHours;
+  report_sums: ReportSums;
   routing_turns: RoutingTurns;
   rules: Rules;
   saved_replies: SavedReplies;

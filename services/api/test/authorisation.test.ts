@@ -51,7 +51,8 @@ const resolve = (schema: Json): Json =>
 t.test('an id of another workspace in a path is answered like one that is nowhere, in every place', async t => {
   let tried = 0
   await changesNothing(t, api, async () => {
-    for (const route of routes.filter(({ path }) => path.includes('{'))) {
+    // The name of a report names nothing of a workspace.
+    for (const route of routes.filter(({ path }) => path.includes('{') && !path.includes('{report}'))) {
       const things = namedBy(route.path)
       const body = bodyFor(route, { inbox: ours.inbox_id, calendar: nowhere })
       // Every way to put foreign ids among our own ones, but none at all.

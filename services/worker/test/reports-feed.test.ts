@@ -51,7 +51,7 @@ async function setUp(t: Test) {
       const facts = await sql`
         select to_jsonb(f) - 'build' as row from report_facts f where build = ${build} order by kind, id`.execute(trx)
       const sums = await sql`
-        select to_jsonb(s) - 'build' as row from report_quarter_hours s where build = ${build} order by 1`.execute(trx)
+        select to_jsonb(s) - 'build' as row from report_sums s where build = ${build} order by 1`.execute(trx)
       return [...facts.rows, ...sums.rows]
     })
   const handled = async () => (await run(trx => findFeedCursor(trx, 'reports')))?.handled ?? 0
@@ -106,7 +106,7 @@ t.test('what was counted before a rebuild is cleared away', async t => {
   const builds = () =>
     run(async trx => {
       const { rows } = await sql<{ build: number }>`
-        select build from report_facts union select build from report_quarter_hours order by 1`.execute(trx)
+        select build from report_facts union select build from report_sums order by 1`.execute(trx)
       return rows.map(({ build }) => build)
     })
   t.same(await builds(), [1, 2])

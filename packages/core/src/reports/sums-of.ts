@@ -1,5 +1,5 @@
 import type { ReportFact, ReportSum } from '@parley/db'
-import { bucketOf, quarterHourOf } from '@parley/domain'
+import { beginningOf, bucketOf, SUMMED_MINUTES } from '@parley/domain'
 
 /** What stands in a sum for what it does not know of. */
 const NONE = '00000000-0000-0000-0000-000000000000'
@@ -7,7 +7,8 @@ const ONLY_COUNTED = -1
 const MAX_BUCKET = 32_767
 
 type Measure = Pick<ReportSum, 'measure'> &
-  Partial<Pick<ReportSum, 'at' | 'outcome' | 'reason' | 'bucket' | 'total'>> & {
+  Partial<Pick<ReportSum, 'outcome' | 'reason' | 'bucket' | 'total'>> & {
+    at?: Date
     /** Whether it is counted for each tag as well. */
     by_tag?: boolean
     /** Whether it is somebody's, and not only a channel's. */
@@ -18,8 +19,7 @@ type Measure = Pick<ReportSum, 'measure'> &
 /** To which sums something adds, and how much to each. */
 export function sumsOf(fact: ReportFact): ReportSum[] {
   return measuresOf(fact).flatMap(({ by_tag, credited, without_post, ...measure }) => {
-    const sum: ReportSum = {
-      tag_id: NONE,
+    const sum = {
       inbox_id: fact.inbox_id,
       channel_id: fact.channel_id,
       post_id: (!without_post && fact.post_id) || NONE,
@@ -31,9 +31,16 @@ export function sumsOf(fact: ReportFact): ReportSum[] {
       count: 1,
       total: 0,
       ...measure,
-      at: quarterHourOf((measure.at as Date | undefined) ?? fact.at),
     }
-    return [sum, ...(by_tag ? fact.tag_ids.map(tag_id => ({ ...sum, tag_id })) : [])]
+    const tags = by_tag ? fact.tag_ids.map(tag_id => ({ tagged: true, tag_id })) : []
+    return SUMMED_MINUTES.flatMap(minutes =>
+      [{ tagged: false, tag_id: NONE }, ...tags].map(tag => ({
+        ...sum,
+        ...tag,
+        minutes,
+        at: beginningOf(measure.at ?? fact.at, minutes),
+      })),
+    )
   })
 }
 

@@ -2,13 +2,13 @@ import type { AuthorType, Dismissal, Disposition } from '@parley/domain'
 import { type Insertable, type Selectable, sql } from 'kysely'
 import type { Trx } from '../database.ts'
 import { insertRows, rowsOf } from '../rows.ts'
-import type { ReportFacts, ReportQuarterHours } from '../tables.generated.ts'
+import type { ReportFacts, ReportSums } from '../tables.generated.ts'
 
 /** One thing that reports count. */
 export type ReportFact = Omit<Selectable<ReportFacts>, 'workspace_id' | 'build'>
 export type ReportFactKey = Pick<ReportFact, 'kind' | 'id'>
 /** What is to be added to a sum; taken from it where it is negative. */
-export type ReportSum = Omit<Insertable<ReportQuarterHours>, 'workspace_id' | 'build'>
+export type ReportSum = Omit<Insertable<ReportSums>, 'workspace_id' | 'build'>
 
 /** Of what reports count as it stands now: who said what, and what became of it. */
 export type ReportableMessage = {
@@ -201,18 +201,19 @@ export async function addToSums(trx: Trx, build: number, sums: ReportSum[]): Pro
   if (sums.length === 0) return
   const columns = sql.join(Object.keys(sums[0]!).map(column => sql.ref(column)))
   await sql`
-    insert into report_quarter_hours as s (build, ${columns})
-    select ${build}::integer, ${columns} from ${rowsOf('report_quarter_hours', sums)} as told
-    on conflict (workspace_id, build, measure, tag_id, at, inbox_id, channel_id, post_id, team_id, user_id, outcome, reason, bucket)
+    insert into report_sums as s (build, ${columns})
+    select ${build}::integer, ${columns} from ${rowsOf('report_sums', sums)} as told
+    on conflict (workspace_id, build, measure, minutes, tagged, at, inbox_id, channel_id, post_id, team_id, user_id, tag_id,
+      outcome, reason, bucket)
     do update set count = s.count + excluded.count, total = s.total + excluded.total`.execute(trx)
-  await sql`delete from report_quarter_hours where build = ${build} and count = 0`.execute(trx)
+  await sql`delete from report_sums where build = ${build} and count = 0`.execute(trx)
 }
 
 /** Clears away what former builds left, up to `limit` rows of each kind. Returns how many of the kind that has more. */
 export async function deleteFormerBuilds(trx: Trx, limit: number): Promise<number> {
   const former = sql`build < (select build from report_builds)`
   const gone = await Promise.all(
-    ['report_facts', 'report_quarter_hours'].map(table =>
+    ['report_facts', 'report_sums'].map(table =>
       sql`delete from ${sql.table(table)} where ctid = any(array(
         select ctid from ${sql.table(table)} where ${former} limit ${limit}))`.execute(trx),
     ),

@@ -1,4 +1,4 @@
-import type { ReportDimension, ReportInterval } from '@parley/domain'
+import { beginningOf, beginsAt, type ReportDimension, type ReportInterval } from '@parley/domain'
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
 
@@ -40,7 +40,7 @@ export async function readCounts(
   const { rows } = await sql<SummedCount>`
     with summed as (
       select ${grouped(selection)}, measure, outcome, reason, sum(count)::int as count
-      from report_quarter_hours where ${conditions(selection, measures)}
+      from report_sums where ${conditions(selection, measures, await splitHours(trx, selection))}
       group by ${groups(selection)}, measure, outcome, reason limit ${limit})
     select ${shown(selection)}, measure, outcome, reason, count from summed
     order by ${groups(selection)}, measure, outcome, reason`.execute(trx)
@@ -57,7 +57,7 @@ export async function readTimes(
   const { rows } = await sql<SummedTimes>`
     with buckets as (
       select ${grouped(selection)}, measure, bucket, sum(count)::bigint as count, sum(total)::float8 as total
-      from report_quarter_hours where ${conditions(selection, measures)}
+      from report_sums where ${conditions(selection, measures, await splitHours(trx, selection))}
       group by ${groups(selection)}, measure, bucket),
     ranked as (
       select *, sum(count) over (partition by ${groups(selection)}, measure order by bucket) as upto,
@@ -103,23 +103,45 @@ function shown({ from, to, time_zone, interval, dimensions }: ReportSelection): 
   ])
 }
 
-function conditions(selection: ReportSelection, measures: string[]): RawBuilder<unknown> {
-  const { from, to, dimensions, filters, inbox_ids } = selection
+const QUARTERS_MS = [0, 15, 30, 45].map(minutes => minutes * 60_000)
+/** Where this many hours are split, as all are by the hour in Kathmandu, quarters are read alone. */
+const MAX_SPLIT = 2_000
+
+/** The hours within which a period begins or ends: they are put together from quarters. */
+async function splitHours(trx: Trx, { from, to, time_zone, interval }: ReportSelection): Promise<Date[]> {
+  const ends = [from, to].filter(end => !beginsAt(end, 60)).map(end => beginningOf(end, 60))
+  if (interval === 'none' || time_zone === 'UTC') return ends
+  const { rows } = await sql<{ at: Date }>`
+    select distinct date_trunc('hour', begins, 'UTC') as at from (
+      select distinct date_trunc(${sql.lit(interval)}, hour, ${time_zone}::text) as begins
+      from generate_series(${from}::timestamptz, ${to}::timestamptz + interval '1 hour', interval '1 hour') as hour) periods
+    where begins > ${from} and begins < ${to} and begins <> date_trunc('hour', begins, 'UTC')`.execute(trx)
+  return [...ends, ...rows.map(({ at }) => at)]
+}
+
+/** Of which hours and quarters the sums are read, so that each thing is read once. */
+function timesIn({ from, to }: ReportSelection, split: Date[]): RawBuilder<unknown> {
+  const within = sql`at >= ${from} and at < ${to}`
+  if (split.length === 0) return sql`minutes = 60 and ${within}`
+  if (split.length > MAX_SPLIT) return sql`minutes = 15 and ${within}`
+  const quarters = split.flatMap(hour => QUARTERS_MS.map(ms => new Date(hour.getTime() + ms)))
+  return sql`${within} and ((minutes = 60 and at <> all(${split}::timestamptz[]))
+    or (minutes = 15 and at = any(${quarters}::timestamptz[])))`
+}
+
+function conditions(selection: ReportSelection, measures: string[], split: Date[]): RawBuilder<unknown> {
+  const { dimensions, filters, inbox_ids } = selection
   const { tag_id, ...others } = filters
   const chosen = Object.entries(others).map(
     ([name, ids]) => sql`${column(name)} = any(${ids.map(id => id ?? NO_ID)}::uuid[])`,
   )
-  const tags = tag_id
-    ? sql`tag_id = any(${tag_id}::uuid[])`
-    : dimensions.includes('tag_id')
-      ? sql`tag_id > ${NONE}`
-      : sql`tag_id = ${NONE}`
   const all = [
     sql`build = (select build from report_builds)`,
     sql`measure = any(${measures})`,
-    tags,
-    sql`at >= ${from} and at < ${to}`,
+    sql`tagged = ${sql.lit(tag_id !== undefined || dimensions.includes('tag_id'))}`,
+    timesIn(selection, split),
     ...(inbox_ids ? [sql`inbox_id = any(${inbox_ids}::uuid[])`] : []),
+    ...(tag_id ? [sql`tag_id = any(${tag_id}::uuid[])`] : []),
     ...chosen,
   ]
   return sql.join(all, sql` and `)

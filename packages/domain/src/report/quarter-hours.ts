@@ -1,7 +1,14 @@
-const QUARTER_HOUR_MS = 15 * 60_000
+const MINUTE_MS = 60_000
 
-/** The quarter of an hour that an instant lies in. */
-export const quarterHourOf = (at: Date) => new Date(Math.floor(at.getTime() / QUARTER_HOUR_MS) * QUARTER_HOUR_MS)
+/** For how many minutes reports sum up: the shortest time at which days begin somewhere, and an hour. */
+export const SUMMED_MINUTES = [15, 60] as const
+export type SummedMinutes = (typeof SUMMED_MINUTES)[number]
 
-/** Whether a quarter of an hour begins at that instant. */
-export const beginsQuarterHour = (at: Date) => at.getTime() % QUARTER_HOUR_MS === 0
+/** When the quarter of an hour, or the hour, begins that an instant lies in. */
+export function beginningOf(at: Date, minutes: SummedMinutes): Date {
+  const ms = minutes * MINUTE_MS
+  return new Date(Math.floor(at.getTime() / ms) * ms)
+}
+
+/** Whether a quarter of an hour, or an hour, begins at that instant. */
+export const beginsAt = (at: Date, minutes: SummedMinutes) => at.getTime() % (minutes * MINUTE_MS) === 0

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { beginsQuarterHour, quarterHourOf } from './quarter-hours.ts'
+import { beginningOf, beginsAt } from './quarter-hours.ts'
 import { BUCKET_ERROR, bucketOf, valueOfBucket } from './time-buckets.ts'
 
 const CENTURY_MS = 100 * 366 * 86_400_000
@@ -28,7 +28,9 @@ t.test('longer times never fall into earlier buckets, and all of them fit into t
 
 t.test('quarters of an hour begin at full quarters of UTC', async t => {
   const at = new Date('2026-03-02T09:44:59.999Z')
-  t.same(quarterHourOf(at), new Date('2026-03-02T09:30:00Z'))
-  t.ok(beginsQuarterHour(quarterHourOf(at)))
-  t.notOk(beginsQuarterHour(at))
+  t.same(beginningOf(at, 15), new Date('2026-03-02T09:30:00Z'))
+  t.same(beginningOf(at, 60), new Date('2026-03-02T09:00:00Z'))
+  t.notOk(beginsAt(beginningOf(at, 15), 60))
+  t.ok(beginsAt(beginningOf(at, 15), 15))
+  t.notOk(beginsAt(at, 15))
 })
