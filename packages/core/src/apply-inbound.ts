@@ -213,11 +213,12 @@ async function applyMessages(
   )
   const answered = await answerNatively(trx, channel, inserted, conversations, now)
   await othersFirst()
+  const teams = new Map(conversations.map(row => [row.id, row.team_id]))
   const events = [
     ...met,
     ...postEvents(posts, channel.id, now),
     ...threads.events,
-    ...inserted.flatMap(row => receivedEvents(row, now)),
+    ...inserted.flatMap(row => receivedEvents(row, teams.get(row.conversation_id) ?? null, now)),
     ...changes.map(change => updatedEvent(change, now)),
     ...comeAlive,
     ...moved.events,

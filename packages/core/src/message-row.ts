@@ -51,8 +51,11 @@ export function messageRow(arrival: Arrival, now: Date, place: Place) {
 
 const NOTHING_DONE = { answered_at: null, dismissed_as: null, hidden_at: null, liked_at: null }
 
-/** What the log says of a message that is new to us. One that is deleted already is told as both. */
-export function receivedEvents(row: MessageRow, now: Date): NewEvent[] {
+/**
+ * What the log says of a message that is new to us. One that is deleted already is told as both.
+ * @param team_id which team has its conversation: what was written in the network's own app is to its credit
+ */
+export function receivedEvents(row: MessageRow, team_id: string | null, now: Date): NewEvent[] {
   const { conversation_id, direction, deleted_at, spam_at, automatic, from_history } = row
   const actor =
     row.direction === 'inbound'
@@ -72,7 +75,7 @@ export function receivedEvents(row: MessageRow, now: Date): NewEvent[] {
       visibility: row.visibility,
       occurred_at: row.occurred_at,
       received_at: row.received_at,
-      ...(row.direction === 'outbound' ? { attribution: 'native' } : {}),
+      ...(row.direction === 'outbound' ? { attribution: 'native', team_id } : {}),
       // Rules and webhooks leave history alone.
       ...(row.from_history ? { history: true } : {}),
       ...(row.automatic ? { automatic: true } : {}),

@@ -808,6 +808,56 @@ export interface ReplyTokens {
   workspace_id: Generated<string>;
 }
 
+export interface ReportBuilds {
+  begun_at: Timestamp;
+  build: number;
+  workspace_id: Generated<string>;
+}
+
+export interface ReportFacts {
+  answer_id: string | null;
+  answered_at: Timestamp | null;
+  at: Timestamp;
+  build: number;
+  channel_id: string;
+  conversation_id: string | null;
+  fingerprint: string | null;
+  id: string;
+  inbox_id: string;
+  ingest_lag_ms: number | null;
+  kind: string;
+  network_lag_ms: number | null;
+  outcome: Generated<string>;
+  post_id: string | null;
+  reason: Generated<string>;
+  tag_ids: string[];
+  team_id: string | null;
+  turns: number | null;
+  user_id: string | null;
+  wait_ms: number | null;
+  workspace_id: Generated<string>;
+}
+
+export interface ReportSums {
+  at: Timestamp;
+  bucket: number;
+  build: number;
+  channel_id: string;
+  count: number;
+  inbox_id: string;
+  measure: string;
+  minutes: number;
+  outcome: string;
+  post_id: string;
+  reason: string;
+  tag_id: string;
+  tagged: boolean;
+  team_id: string;
+  total: number;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
 export interface RoutingTurns {
   inbox_id: string;
   turn: number;
@@ -1130,6 +1180,9 @@ export interface DB {
   presence: Presence;
   recovery_codes: RecoveryCodes;
   reply_tokens: ReplyTokens;
+  report_builds: ReportBuilds;
+  report_facts: ReportFacts;
+  report_sums: ReportSums;
   routing_turns: RoutingTurns;
   rules: Rules;
   saved_replies: SavedReplies;

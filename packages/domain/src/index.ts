@@ -20,6 +20,9 @@ export {
   type SurgeState,
   surgeOf,
 } from './post/surge.ts'
+export * from './report/quarter-hours.ts'
+export * from './report/reports.ts'
+export * from './report/time-buckets.ts'
 export * from './routing.ts'
 export * from './rules/action.ts'
 export { type AttributeCondition, attributeConditionProblem } from './rules/attribute-condition.ts'

@@ -51,6 +51,7 @@ import { policyRoutes } from './routes/policies.ts'
 import { postRoutes } from './routes/posts.ts'
 import { presenceRoutes } from './routes/presence.ts'
 import { replyRoutes } from './routes/replies.ts'
+import { reportRoutes } from './routes/reports.ts'
 import { ruleRoutes } from './routes/rules.ts'
 import { savedReplyRoutes } from './routes/saved-replies.ts'
 import { searchRoutes } from './routes/search.ts'
@@ -138,7 +139,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       auditRoutes,
     ],
     ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes, contactExportRoutes],
-    ...[calendarRoutes, holidayRoutes, policyRoutes, feedRoutes, searchRoutes],
+    ...[calendarRoutes, holidayRoutes, policyRoutes, reportRoutes, feedRoutes, searchRoutes],
     ...[watcherRoutes, notificationRoutes, taskRoutes, expertLinkRoutes],
   ]
   for (const routes of versioned) {

@@ -4,7 +4,7 @@ import t from 'tap'
 import { addChannel, addConversation, addKey, addSession, type Json, testApi } from './helper.ts'
 import { rawRequest } from './raw-http.ts'
 import { changesNothing, dump, isProblem, withoutInstance } from './refusals.ts'
-import { bodyFor, documentedRoutes, type Route } from './routes.ts'
+import { bodyFor, documentedRoutes, neededQuery, type Route } from './routes.ts'
 
 const api = await testApi(t)
 const { db, ours } = api
@@ -21,7 +21,10 @@ const HOLDERS = ['session', 'key', 'integration']
 const callRoute = (route: Route, path: string, body: Json, headers: Record<string, string> = {}) => {
   keys += 1
   const always = { 'idempotency-key': `key-of-test-${keys}`, 'if-match': '"1"' }
-  return api.call(route.method, `${path}${QUERY[route.path] ?? ''}`, body, { ...always, ...headers })
+  return api.call(route.method, `${path}${QUERY[route.path] ?? `?${neededQuery(route.path)}`}`, body, {
+    ...always,
+    ...headers,
+  })
 }
 
 t.test('nobody gets in without exactly one key in the one place for it', async t => {

@@ -142,3 +142,11 @@ export function bodyFor(route: Route, ids: Json): Json {
   if (!body) throw new Error(`no body is known for ${route.method} ${route.path}`)
   return body
 }
+
+const PERIOD = 'from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z'
+
+/** What a route cannot be asked without. */
+export const neededQuery = (path: string): string => {
+  if (path === '/v1/reports/{report}/conversations') return `${PERIOD}&measure=replies_out`
+  return /^\/v1\/reports\/(?!rebuild$)/.test(path) ? PERIOD : ''
+}

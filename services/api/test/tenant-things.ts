@@ -136,7 +136,7 @@ const PARAMETERS: Record<string, string> = {
   link_id: 'expert link',
 }
 /** What a path calls by a name, which is the same in every workspace. */
-const NAMES: Record<string, string> = { tag: 'refund', consumer: 'search' }
+const NAMES: Record<string, string> = { tag: 'refund', consumer: 'search', report: 'volume' }
 
 /** What the ids of a path name, in their order. Fails for one that nobody has listed. */
 export function namedBy(path: string): string[] {

@@ -118,3 +118,13 @@ export async function listFeedStates(trx: Trx): Promise<FeedState[]> {
     }),
   )
 }
+
+/** Lets a consumer begin anew with the first event there is; what it had set aside comes again among the others. */
+export async function resetFeed(trx: Trx, consumer: string, now: Date): Promise<void> {
+  // Waits for whoever reads, and makes the place where there is none.
+  await sql`
+    insert into feed_cursors (consumer, xact, seq, moved_at) values (${consumer}, '0'::xid8, 0, ${now})
+    on conflict (workspace_id, consumer) do update set xact = excluded.xact, seq = excluded.seq, handled = 0,
+      moved_at = excluded.moved_at, attempts = 0, error = null, retry_at = null`.execute(trx)
+  await trx.deleteFrom('feed_failures').where('consumer', '=', consumer).execute()
+}

@@ -1,5 +1,14 @@
 import type { EventType } from '@parley/contracts'
-import { applyRules, followPosts, indexEvents, notifyPeople, routeConversations, triageEvents } from '@parley/core'
+import {
+  applyRules,
+  countEvents,
+  followPosts,
+  indexEvents,
+  notifyPeople,
+  REPORTS_FEED,
+  routeConversations,
+  triageEvents,
+} from '@parley/core'
 import { lexiconModel } from '@parley/triage'
 import type { FeedConsumer } from './consumer.ts'
 
@@ -68,5 +77,15 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     batch: 500,
     pace: 'gently',
     handle: async (trx, events, now) => (await followPosts(trx, events, now)) > 0,
+  },
+  {
+    name: REPORTS_FEED,
+    from: 'beginning',
+    batch: 500,
+    pace: 'gently',
+    handle: async (trx, events, now) => {
+      await countEvents(trx, events, now)
+      return false
+    },
   },
 ]

@@ -6,6 +6,7 @@ import {
   deleteClosedEvents,
   deleteDuplicateCounts,
   deleteEndedSessions,
+  deleteFormerBuilds,
   deleteOldBatches,
   deleteOldMinutes,
   deleteOldNotifications,
@@ -81,7 +82,8 @@ export function sweep(ctx: WorkerContext) {
 /**
  * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for
  * idempotency keys, rates of posts, exports, uploads that no reply took, sessions that are over, batches that finished long
- * ago, what people were told, who was at a conversation, and what the ledger holds of events that were closed long ago.
+ * ago, what people were told, who was at a conversation, what reports counted before they were rebuilt, and what the
+ * ledger holds of events that were closed long ago.
  * Several workers at it share the work.
  */
 export function cleanUp(ctx: WorkerContext) {
@@ -104,6 +106,7 @@ export function cleanUp(ctx: WorkerContext) {
       await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))
       await inBatches(ctx, workspace_id, trx => deleteOldNotifications(trx, notificationsBefore, FORGET_BATCH))
       await inBatches(ctx, workspace_id, trx => deleteOldBatches(trx, batchesBefore, FORGET_BATCH))
+      await inBatches(ctx, workspace_id, trx => deleteFormerBuilds(trx, FORGET_BATCH))
       for (const forget of [deleteClosedEvents, deleteDuplicateCounts]) {
         await inBatches(ctx, workspace_id, trx => forget(trx, ledgerBefore, FORGET_BATCH))
       }
