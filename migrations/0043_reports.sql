@@ -59,7 +59,7 @@ create table report_sums (
   measure text collate "C" not null,
   -- Of the quarter of an hour that begins at `at`, or of the hour: each thing is in one of both. Quarters are read only where a
   -- period begins within an hour.
-  minutes smallint not null check (minutes in (15, 60)),
+  minutes smallint not null,
   -- What has tags is counted once whatever they are, and once more for each of them.
   tagged boolean not null,
   at timestamptz(3) not null,
@@ -75,7 +75,9 @@ create table report_sums (
   bucket smallint not null,
   count integer not null,
   total bigint not null,
+  -- With the numbers in it a report reads this and not the table, whose rows lie among those of all other measures.
   primary key (workspace_id, build, measure, minutes, tagged, at, inbox_id, channel_id, post_id, team_id, user_id, tag_id, outcome, reason, bucket)
+    include (count, total)
 );
 create index report_sums_empty on report_sums (workspace_id, build) where count = 0;
 call isolate_by_workspace('report_sums');

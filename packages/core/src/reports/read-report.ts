@@ -5,6 +5,7 @@ import {
   type ReportSelection,
   readAlikeReplies,
   readCounts,
+  readSumsByIndex,
   readTimes,
   type SummedCount,
   type SummedTimes,
@@ -42,6 +43,7 @@ export async function readReport(trx: Trx, report: ReportName, { group_by, ...qu
   // In one order, whatever theirs was.
   const dimensions = REPORT_DIMENSIONS.filter(dimension => wanted.has(dimension))
   const selection = { ...query, dimensions }
+  await readSumsByIndex(trx)
   const as_of = (await findReportsReadUpTo(trx, REPORTS_FEED, now)) ?? null
   const measures = [...new Set(definition.measures.map(name => REPORT_MEASURES[name].measure))]
   const [counts, times] = await Promise.all([
