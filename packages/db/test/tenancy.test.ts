@@ -311,7 +311,7 @@ t.test('the system role writes nothing and reads the granted columns alone', asy
     inbox_teams: 'inbox_id, team_id, workspace_id',
     inboxes: 'id, open_to_all, routing, workspace_id',
     invitations: 'id, token_hash, workspace_id',
-    message_actions: 'batch_id, id, message_id, next_attempt_at, workspace_id',
+    message_actions: 'actor_type, batch_id, id, message_id, next_attempt_at, workspace_id',
     message_batches: 'created_at, id, state, workspace_id',
     messages: 'id, next_attempt_at, workspace_id',
     password_resets: 'id, token_hash, workspace_id',
