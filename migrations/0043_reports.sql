@@ -59,7 +59,7 @@ create table report_sums (
   measure text collate "C" not null,
   -- Of the quarter of an hour that begins at `at`, or of the hour: each thing is in one of both. Quarters are read only where a
   -- period begins within an hour.
-  minutes smallint not null check (minutes in (15, 60)),
+  minutes smallint not null,
   -- What has tags is counted once whatever they are, and once more for each of them.
   tagged boolean not null,
   at timestamptz(3) not null,
