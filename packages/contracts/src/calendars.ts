@@ -80,7 +80,8 @@ export const calendarImportBody = z.strictObject({
   dry_run: z.boolean().default(false),
 })
 
-export const calendarImportView = z
+/** What became of each, of what is imported by name. */
+export const namedImportView = z
   .object({
     dry_run: z.boolean(),
     data: z.array(
@@ -93,7 +94,7 @@ export const calendarImportView = z
       }),
     ),
   })
-  .meta({ id: 'CalendarImport' })
+  .meta({ id: 'NamedImport' })
 
 const MAX_PREVIEW_MS = 62 * 24 * 3600 * 1000
 const MAX_TARGET_SECONDS = 366 * 24 * 3600

@@ -102,6 +102,18 @@ export const policyBody = z.strictObject({
 })
 export const policyPatch = z.strictObject(fields).partial()
 
+const MAX_IMPORTED = 100
+/** Counts by the calendar of that name. */
+const namedPolicy = policyBody.omit({ calendar_id: true }).extend({ calendar: name })
+export const policyImportBody = z.strictObject({
+  policies: z
+    .array(namedPolicy)
+    .min(1)
+    .max(MAX_IMPORTED)
+    .refine(all => new Set(all.map(policy => policy.name)).size === all.length, 'must not name a policy twice'),
+  dry_run: z.boolean().default(false),
+})
+
 const view = {
   name: z.string(),
   version: z.int(),

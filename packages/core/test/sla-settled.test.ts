@@ -121,6 +121,6 @@ t.test('whatever happens to a conversation, its clocks have followed it when it 
         for (const { id } of waits) t.ok(clocks.filter(clock => clock.wait_id === id && live(clock)).length <= 1)
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 30 },
   )
 })

@@ -50,6 +50,9 @@ const GOOD: Record<string, Json> = {
   'POST /v1/calendars/import': { calendars: [{ name: 'Office', definition: hours }] },
   'POST /v1/calendars/preview': { definition: hours, from: '2027-01-04T00:00:00Z', to: '2027-01-11T00:00:00Z' },
   [`POST /v1/calendars/${calendar.id}/holidays/import`]: { country: 'DE', years: [2027] },
+  'POST /v1/sla/policies/import': {
+    policies: [{ name: 'Hour', calendar: 'Office', targets: { first_response: { seconds: 3600 } } }],
+  },
   'POST /v1/sla/recalculate': { dry_run: true },
   'POST /v1/sla/policies': {
     name: 'Hour',

@@ -65,6 +65,9 @@ export function bodyFor(route: Route, ids: Json): Json {
       conditions: { inbox_id: [ids.inbox], channel_id: [ids.channel], team_id: [ids.team] },
       targets: { first_response: { seconds: 60 } },
     },
+    'POST /v1/sla/policies/import': {
+      policies: [{ name: `Hour ${Math.random()}`, calendar: 'Office', targets: { first_response: { seconds: 60 } } }],
+    },
     'POST /v1/sla/recalculate': { policy_id: ids.policy, inbox_id: ids.inbox, dry_run: true },
     'PATCH /v1/sla/policies/{id}': { calendar_id: ids.calendar, conditions: { inbox_id: [ids.inbox] } },
     'PUT /v1/conversations/{id}/draft': { body: 'Hello' },

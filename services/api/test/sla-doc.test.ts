@@ -41,13 +41,17 @@ t.test('the requests of the page about promises are answered as it says', async 
     'PATCH /v1/inboxes/{inbox_id}': ask,
   }
   const answers = await follow(t, api, page, values, before, after)
-  const [, , , , versions, counted, moved, atRisk, breaches, sla] = answers
+  const [, , , , versions, counted, moved, imported, atRisk, breaches, sla] = answers
   t.same(
     versions.data.map(({ version }: Json) => version),
     [2, 1],
   )
   has(t, counted, { dry_run: true, looked_at: 3, changed: 3, breaching: 0, complete: true })
   has(t, moved, { dry_run: false, looked_at: 1, changed: 1, complete: true })
+  has(t, imported.data, [
+    { name: 'Standard', result: 'updated', version: 2 },
+    { name: 'Portuguese', result: 'created', id: null },
+  ])
   t.same(
     atRisk.data.map(({ metric }: Json) => metric),
     ['assignment', 'first_response'],

@@ -167,3 +167,39 @@ t.test('every clock explains itself: hours counted, pauses, holidays, versions, 
     'It fell due at 2026-03-04T12:00:00+01:00, and what was promised came at 2026-03-04T12:15:00+01:00: 15 min of open time late.',
   ])
 })
+
+t.test(
+  'policies are imported by their names: again changes nothing, and one that cannot be leaves the others be',
+  async t => {
+    const { api } = await office(t, { first_response: { seconds: 3600 } })
+    const targets = { first_response: { seconds: 3600 } }
+    const policies = [
+      { name: 'Standard', calendar: 'Office', targets },
+      {
+        name: 'Strict',
+        calendar: 'Office',
+        targets: { resolution: { seconds: 7200 } },
+        conditions: { priority: ['urgent'] },
+      },
+      { name: 'Nowhere', calendar: 'Moon', targets },
+    ]
+    const run = async (dry_run: boolean) => {
+      const { data } = (await api.call('POST', '/v1/sla/policies/import', { policies, dry_run })).body
+      return data.map(({ result, version }: Json) => [result, version])
+    }
+    t.same(await run(true), [
+      ['unchanged', 1],
+      ['created', null],
+      ['refused', null],
+    ])
+    t.equal((await api.call('GET', '/v1/sla/policies')).body.data.length, 1, 'a dry run saves nothing')
+    t.same(await run(false), [
+      ['unchanged', 1],
+      ['created', 1],
+      ['refused', null],
+    ])
+    policies[1]!.targets = { resolution: { seconds: 3600 } }
+    t.same((await run(false))[1], ['updated', 2])
+    t.same((await run(false))[1], ['unchanged', 2])
+  },
+)

@@ -106,9 +106,9 @@ async function followPolicies(
   const after: SlaClock[] = []
   for (const clock of clocks) {
     if (!isLive(clock) || clock.breached_at) after.push(clock)
-    else if (clock.state === 'running' && clock.due_at < stepper.now) after.push({ ...clock, ...stepper.breach(clock) })
-    else if (asked && chosen?.policy_id !== clock.policy_id) after.push({ ...clock, ...stepper.enter(clock, chosen) })
-    else after.push({ ...clock, ...stepper.retarget(clock, await promiseOf(trx, clock)) })
+    else if (clock.state === 'running' && clock.due_at < stepper.now) after.push(stepper.breach(clock))
+    else if (asked && chosen?.policy_id !== clock.policy_id) after.push(stepper.enter(clock, chosen))
+    else after.push(stepper.retarget(clock, await promiseOf(trx, clock)))
   }
   return after
 }
@@ -130,8 +130,10 @@ async function followStatus(
     team_ownership: team_id !== null && !ENDED.includes(status),
   }
   for (const metric of ['resolution', 'assignment', 'team_ownership'] as const) {
-    const latest = clocks.filter(clock => clock.wait_id === null && clock.metric === metric).at(-1)
-    const live = latest && isLive(latest) ? latest : undefined
+    const ofKind = clocks.filter(clock => clock.wait_id === null && clock.metric === metric)
+    const live = ofKind.find(isLive)
+    // One that another policy took over from has the same place as that one's.
+    const latest = live ?? ofKind.at(-1)
     const passedOn = metric === 'team_ownership' && live && live.team_id !== team_id
     if (live && (!wanted[metric] || passedOn)) {
       if (over) stepper.cancel(live, status)

@@ -60,6 +60,13 @@ export async function lockPolicy(trx: Trx, id: string): Promise<PolicyRow | unde
   return findPolicy(trx, id)
 }
 
+/** Locks those of these names that there are, in the order of their ids. */
+export async function lockPoliciesNamed(trx: Trx, names: string[]): Promise<PolicyRow[]> {
+  const named = sql<boolean>`name = any(${names}::text[])`
+  await trx.selectFrom('sla_policies').select('id').where(named).orderBy('id').forNoKeyUpdate().execute()
+  return currentPolicies(trx).where(sql<boolean>`p.name = any(${names}::text[])`).execute()
+}
+
 /** The versions of a policy, newest first. */
 export async function listPolicyVersions(
   trx: Trx,

@@ -1,11 +1,11 @@
 import {
   calendarBody,
   calendarImportBody,
-  calendarImportView,
   calendarPatch,
   calendarVersionView,
   calendarView,
   idParams,
+  namedImportView,
   pageOf,
   pageQuery,
   previewBody,
@@ -103,7 +103,7 @@ export const calendarRoutes: Routes = async (app, { ctx, cursors }) => {
         tags: ['Leads'],
         summary: 'Save business hours by their names; what says the same makes no version',
         body: calendarImportBody,
-        response: { 200: calendarImportView },
+        response: { 200: namedImportView },
       },
     },
     async (request, reply) => {

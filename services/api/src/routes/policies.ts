@@ -1,5 +1,15 @@
-import { idParams, pageOf, pageQuery, policyBody, policyPatch, policyVersionView, policyView } from '@parley/contracts'
-import { changePolicy, createPolicy } from '@parley/core'
+import {
+  idParams,
+  namedImportView,
+  pageOf,
+  pageQuery,
+  policyBody,
+  policyImportBody,
+  policyPatch,
+  policyVersionView,
+  policyView,
+} from '@parley/contracts'
+import { changePolicy, createPolicy, importPolicies } from '@parley/core'
 import { findPolicy, listPolicies, listPolicyVersions, type PolicyVersionRow } from '@parley/db'
 import { NotFound } from '@parley/domain'
 import { z } from 'zod'
@@ -41,6 +51,27 @@ export const policyRoutes: Routes = async (app, { ctx, cursors }) => {
       await applyEffect(ctx, request, reply, { status: 201, headers: etagOf }, async trx => {
         await refuseUnknownCondition(trx, request.body.conditions ?? {}, request.credential)
         return createPolicy(trx, request.body, request.actor, now())
+      })
+      return reply
+    },
+  )
+
+  app.post(
+    '/sla/policies/import',
+    {
+      config: { access: 'lead' },
+      schema: {
+        tags: ['Leads'],
+        summary: 'Save SLA policies by their names; what says the same makes no version',
+        body: policyImportBody,
+        response: { 200: namedImportView },
+      },
+    },
+    async (request, reply) => {
+      const { policies, dry_run } = request.body
+      await applyEffect(ctx, request, reply, { status: 200 }, async trx => {
+        for (const { conditions } of policies) await refuseUnknownCondition(trx, conditions ?? {}, request.credential)
+        return { dry_run, data: await importPolicies(trx, policies, dry_run, request.actor, now()) }
       })
       return reply
     },
