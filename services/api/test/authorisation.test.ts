@@ -101,9 +101,17 @@ const BODY_IDS: Record<string, string> = {
   'POST /v1/sla/policies /conditions/channel_id/0': 'channel',
   'POST /v1/sla/policies /conditions/team_id/0': 'team',
   'PATCH /v1/sla/policies/{id} /calendar_id': 'calendar',
+  ...Object.fromEntries(
+    ['inbox', 'channel', 'team'].map(thing => [
+      `POST /v1/sla/policies/import /policies/0/conditions/${thing}_id/0`,
+      thing,
+    ]),
+  ),
   'POST /v1/sla/recalculate /policy_id': 'policy',
   'POST /v1/sla/recalculate /inbox_id': 'inbox',
   'PATCH /v1/sla/policies/{id} /conditions/inbox_id/0': 'inbox',
+  'PATCH /v1/sla/policies/{id} /conditions/channel_id/0': 'channel',
+  'PATCH /v1/sla/policies/{id} /conditions/team_id/0': 'team',
   'POST /v1/api_keys /user_id': 'user',
   'POST /v1/api_keys /inbox_ids/0': 'inbox',
   'POST /v1/invitations /inbox_ids/0': 'inbox',
@@ -160,6 +168,7 @@ const BODY_IDS: Record<string, string> = {
       [`${route}/conditions/channel_id/0`, 'channel'],
       [`${route}/conditions/assignee_id/0`, 'user'],
       [`${route}/conditions/team_id/0`, 'team'],
+      [`${route}/conditions/post_id/0`, 'post'],
     ]),
   ),
   'POST /v1/rules/simulate /rule_id': 'rule',
@@ -182,6 +191,7 @@ const KEPT = [
   'PUT /v1/conversations/{id}/draft /attachment_ids/0',
   'POST /v1/channels/{id}/parked/retry /after',
   'POST /v1/channels/{id}/parked/discard /after',
+  'POST /v1/sla/recalculate /after',
 ]
 
 /** Where ids stand in a body, as JSON pointers. */
@@ -208,6 +218,7 @@ const withId = (body: Json, pointer: string, id: string): Json => {
     const value = place === undefined ? [id] : { [last!]: [id] }
     return { rule: { ...body.rule, [inner!]: value } }
   }
+  if (field === 'policies') return { policies: [{ ...body.policies[0], conditions: { [place!]: [id] } }] }
   if (field === 'rule_id') return { rule_id: id }
   const nested = () => ({ ...body[field!], [inner!]: last === undefined ? id : [id] })
   const value = inner === undefined ? id : /^\d+$/.test(inner) ? [id] : nested()
@@ -286,21 +297,34 @@ t.test('no list shows anything of another workspace', async t => {
   }
 })
 
+/** Two clocks that run and two that were too late. */
+const addClocks = (workspace_id: string, { policy, calendar, conversation }: Record<string, string>) =>
+  api.query(`insert into sla_clocks (workspace_id, id, conversation_id, inbox_id, metric, ordinal, policy_id, policy_version,
+      calendar_id, calendar_version, started_at, target_seconds, due_at, state, breached_at, detected_at, fulfilled_at)
+    select c.workspace_id, gen_random_uuid(), c.id, c.inbox_id, metric, 9 + late::int, '${policy}', 1, '${calendar}', 1,
+      '2026-01-01', 60, due_at, case when late then 'fulfilled' else 'running' end,
+      case when late then due_at end, case when late then due_at end, case when late then due_at end
+    from conversations c, unnest(array['resolution', 'assignment']) metric,
+      (values (true, timestamptz '2026-01-01 00:01Z'), (false, '2100-01-01')) as v (late, due_at)
+    where c.workspace_id = '${workspace_id}' and c.id = '${conversation}'`)
+
 t.test('a cursor of another workspace is no cursor here', async t => {
   const theirKey = { authorization: `Bearer ${theirs.key}` }
   await addThings(api, theirs)
   await addKey(db, theirs.workspace_id, 'agent')
   await api.call('POST', '/v1/inboxes', { name: 'Second' }, theirKey)
   await addConversation(api, theirs, { id: foreign.channel! })
+  await addClocks(theirs.workspace_id, foreign)
   let tried = 0
   for (const route of routes.filter(({ method, path }) => method === 'GET' && !path.includes('{'))) {
     const named = (route.operation.parameters ?? []).map(({ name }: Json) => name)
     // What is looked for has to be indexed: those cursors are tried where it is.
     if (!named.includes('cursor') || route.path.startsWith('/v1/search/')) continue
-    const first = await api.call('GET', `${route.path}?limit=1`, undefined, theirKey)
+    const query = `limit=1&${QUERY[route.path] ?? ''}`
+    const first = await api.call('GET', `${route.path}?${query}`, undefined, theirKey)
     const { next_cursor } = first.body
     if (!t.ok(next_cursor, `${route.path} has two rows there`)) continue
-    const answer = await api.call('GET', `${route.path}?limit=1&cursor=${next_cursor}`)
+    const answer = await api.call('GET', `${route.path}?${query}&cursor=${next_cursor}`)
     isProblem(t, answer, 400, 'invalid-cursor', route.path)
     tried += 1
   }

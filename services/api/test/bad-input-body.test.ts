@@ -18,6 +18,8 @@ const macro = (await api.call('POST', '/v1/macros', { name: 'Close', scope: 'wor
 const rule = (await api.call('POST', '/v1/rules', { name: 'Late', triggers: ['sla.breached'], actions })).body
 const hours = { time_zone: 'UTC', weekly: [{ weekday: 1, opens: '09:00', closes: '17:00' }] }
 const calendar = (await api.call('POST', '/v1/calendars', { name: 'Days', definition: hours })).body
+const targets = { first_response: { seconds: 3600 } }
+const policy = (await api.call('POST', '/v1/sla/policies', { name: 'Late', calendar_id: calendar.id, targets })).body
 const saved = (await api.call('POST', '/v1/saved_replies', { name: 'Refund', body: 'Hello' })).body
 const team = (await api.call('POST', '/v1/teams', { name: 'Mornings' })).body
 const person = (await api.call('POST', '/v1/users', { name: 'Ana', role: 'agent' })).body
@@ -50,6 +52,7 @@ const GOOD: Record<string, Json> = {
   'POST /v1/calendars/import': { calendars: [{ name: 'Office', definition: hours }] },
   'POST /v1/calendars/preview': { definition: hours, from: '2027-01-04T00:00:00Z', to: '2027-01-11T00:00:00Z' },
   [`POST /v1/calendars/${calendar.id}/holidays/import`]: { country: 'DE', years: [2027] },
+  [`PATCH /v1/sla/policies/${policy.id}`]: { position: 2 },
   'POST /v1/sla/policies/import': {
     policies: [{ name: 'Hour', calendar: 'Office', targets: { first_response: { seconds: 3600 } } }],
   },

@@ -25,7 +25,7 @@ function* walk(value: Json, path: string[] = []): Generator<[Json, string[]]> {
 t.test('the document is OpenAPI 3.1 in its structure', async t => {
   t.match(document, { openapi: /^3\.1\.\d+$/, info: { title: /./, version: /./ }, paths: {} })
   for (const [path, item] of Object.entries<Json>(document.paths)) {
-    t.match(path, /^\/[\w/{}.]*$/)
+    t.match(path, /^\/[\w/{}.-]*$/)
     const named = [...path.matchAll(/\{(\w+)\}/g)].map(match => match[1])
     for (const [method, operation] of Object.entries<Json>(item)) {
       const what = `${method} ${path}`

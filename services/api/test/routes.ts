@@ -62,14 +62,13 @@ export function bodyFor(route: Route, ids: Json): Json {
     'POST /v1/sla/policies': {
       name: `Hour ${Math.random()}`,
       calendar_id: ids.calendar,
-      conditions: { inbox_id: [ids.inbox], channel_id: [ids.channel], team_id: [ids.team] },
       targets: { first_response: { seconds: 60 } },
     },
     'POST /v1/sla/policies/import': {
       policies: [{ name: `Hour ${Math.random()}`, calendar: 'Office', targets: { first_response: { seconds: 60 } } }],
     },
-    'POST /v1/sla/recalculate': { policy_id: ids.policy, inbox_id: ids.inbox, dry_run: true },
-    'PATCH /v1/sla/policies/{id}': { calendar_id: ids.calendar, conditions: { inbox_id: [ids.inbox] } },
+    'POST /v1/sla/recalculate': { dry_run: true },
+    'PATCH /v1/sla/policies/{id}': { name: `Hour ${Math.random()}` },
     'PUT /v1/conversations/{id}/draft': { body: 'Hello' },
     'POST /v1/conversations/{id}/notes': { body: 'Hello' },
     'POST /v1/me/notifications/read': { ids: ['00000000-0000-7000-8000-000000000000'] },

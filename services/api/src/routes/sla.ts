@@ -14,17 +14,17 @@ import {
 import { explainClocks, recalculateClocks } from '@parley/core'
 import {
   findConversation,
+  findPolicy,
   type ListedClock,
   listAtRisk,
   listBreaches,
   listWaits,
-  seesEverything,
   summariseClocks,
 } from '@parley/db'
 import { DomainError, NotFound, SLA_METRICS } from '@parley/domain'
 import { z } from 'zod'
 import { page } from '../paging.ts'
-import { refuseUnknownNames } from '../refuse-unknown.ts'
+import { refuseUnknownNames, refuseUnless } from '../refuse-unknown.ts'
 import { refuseUnseen } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
@@ -131,14 +131,15 @@ export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
       const total = { looked_at: 0, changed: 0, breaching: 0 }
       const until = performance.now() + RECALCULATE_MS
       let after = body.after ?? null
+      await db.inWorkspace(workspace_id, async trx => {
+        await refuseUnknownNames(trx, 'inbox', [inbox_id], credential)
+        await refuseUnless('policy', policy_id, id => findPolicy(trx, id))
+      })
+      if (credential.inbox_ids !== null && inbox_id === undefined)
+        throw new DomainError('validation_failed', 'inbox_id is needed by whoever does not see every inbox.')
       do {
         const page = { after, limit: RECALCULATE_BATCH, dry_run }
-        const part = await db.inWorkspace(workspace_id, async trx => {
-          await refuseUnknownNames(trx, 'inbox', [inbox_id], credential)
-          if (!seesEverything(credential) && inbox_id === undefined)
-            throw new DomainError('validation_failed', 'inbox_id is needed by whoever does not see every inbox.')
-          return recalculateClocks(trx, scope, page, actor, now())
-        })
+        const part = await db.inWorkspace(workspace_id, trx => recalculateClocks(trx, scope, page, actor, now()))
         for (const count of ['looked_at', 'changed', 'breaching'] as const) total[count] += part[count]
         after = part.after
       } while (after && performance.now() < until)
