@@ -107,6 +107,8 @@ t.test('a comment comes in, a person answers, the customer reads it, the wait is
       return found.includes('conversation.resolved') && found
     })
     t.same(types, [
+      'calendar.created',
+      'sla_policy.created',
       'inbox.updated',
       'channel.connected',
       'contact.created',
