@@ -1,6 +1,7 @@
 import { closeWait, lockRunningClock, type NewEvent, type Trx, updateClock, type Wait } from '@parley/db'
 import type { Actor } from '@parley/domain'
 import { aboutClock } from './sla/clock-events.ts'
+import { noticeBreach } from './sla/notice-breach.ts'
 
 /** Why nobody waits any more although nobody answered; `merged_into_id`: the wait that goes on instead. */
 export type Cancellation = {
@@ -23,10 +24,11 @@ export async function cancelWait(
 ): Promise<NewEvent[]> {
   const pointer = merged_into_id ? { merged_into_id } : {}
   await closeWait(trx, wait.id, { closed_at: now, cancelled_reason: reason, ...pointer })
-  const clock = await lockRunningClock(trx, wait.id)
-  if (!clock) return []
+  const running = await lockRunningClock(trx, wait.id)
+  if (!running) return []
+  const { clock, events } = await noticeBreach(trx, running, now)
   await updateClock(trx, clock.id, { state: 'cancelled', cancelled_at: now, cancelled_reason: reason })
   const data = { ...aboutClock(clock), reason }
   const told = merged_into_id ? { ...data, wait_id: wait.id, merged_into_id } : data
-  return [{ type: 'sla.cancelled', at: now, actor, conversation_id, data: told }]
+  return [...events, { type: 'sla.cancelled', at: now, actor, conversation_id, data: told }]
 }

@@ -36,5 +36,6 @@ export async function changeConversationTeam(
   const type = 'conversation.updated' as const
   await appendEvents(trx, [{ type, at: now, actor, conversation_id: id, data, previous: { team_id } }])
   const row = await updateConversation(trx, id, { team_id: teams.to, updated_at: now })
-  return followWithClocks(trx, row, ['team_id'], actor, now)
+  const was = { owner_id: row.assignee_id, team_id }
+  return followWithClocks(trx, { ...row, was }, ['team_id'], actor, now)
 }

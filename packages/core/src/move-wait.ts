@@ -1,6 +1,7 @@
 import { lockRunningClock, type NewEvent, setWaitOpening, type Trx, updateClock, type Wait } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
 import { aboutClock } from './sla/clock-events.ts'
+import { noticeBreach } from './sla/notice-breach.ts'
 import { compiledCalendar, promiseOf, timesOf } from './sla/promises.ts'
 
 /** `due_at`: when its promise falls due now; null where none runs. */
@@ -20,8 +21,10 @@ export async function moveWait(
   now: Date,
 ): Promise<MovedWait> {
   await setWaitOpening(trx, wait.id, opened_at, message_id)
-  const clock = await lockRunningClock(trx, wait.id)
-  if (!clock || clock.breached_at) return { due_at: clock?.due_at ?? null, events: [] }
+  const running = await lockRunningClock(trx, wait.id)
+  if (!running) return { due_at: null, events: [] }
+  const { clock, events } = await noticeBreach(trx, running, now)
+  if (clock.breached_at) return { due_at: clock.due_at, events }
   const promise = await promiseOf(trx, clock)
   const warnings = promise.targets[clock.metric]?.warn_before_seconds ?? []
   const times = timesOf(compiledCalendar(promise, promise.calendar), { ...clock, started_at: opened_at }, warnings)

@@ -47,5 +47,6 @@ export async function setOwner(
     appendEvents(trx, [{ type, at: now, actor, conversation_id, data, previous: { assignee_id } }]),
     decision && insertDecision(trx, assignment.id, decision),
   ])
-  return followWithClocks(trx, changed, ['assignee_id'], actor, now)
+  const was = { owner_id: assignee_id, team_id }
+  return followWithClocks(trx, { ...changed, was }, ['assignee_id'], actor, now)
 }

@@ -150,3 +150,33 @@ t.test('mass-dismiss before the deadline', async t => {
   has(t, await clock(), { state: 'cancelled', cancelled_reason: 'dismissed' })
   has(t, await summary('11:00:00'), { met: 0, breached: 0, cancelled: 1 }, 'counted by itself, and never as met')
 })
+
+t.test('dismiss, pause or take for spam what is late already, before a tick has seen it', async t => {
+  const dismissed = await asked()
+  const { id: message_id } = await dismissed.inbox.only('messages')
+  const ids = { conversation_id: dismissed.id, message_id }
+  const dismissal = { reason: 'Too late', as: 'no_reply_needed' as const }
+  await dismissed.inbox.run(trx => dismissMessage(trx, ids, dismissal, dismissed.inbox.agent, at('10:00:01')))
+  has(t, await dismissed.clock(), { state: 'cancelled', breached_at: at('10:00:00'), detected_at: at('10:00:01') })
+  has(t, await dismissed.summary('11:00:00'), { breached: 1, cancelled: 0 }, 'a breach stays one')
+
+  const paused = await asked({ resolution: { seconds: 3600 } })
+  await paused.change({ status: 'pending' }, '10:00:01')
+  has(t, await paused.clock(), { state: 'paused', breached_at: at('10:00:00') })
+  has(t, await paused.summary('11:00:00', 'resolution'), { breached: 1, open_overdue: 1, open: 0 })
+
+  const spam = await asked({ resolution: { seconds: 3600 } })
+  await spam.change({ status: 'spam' }, '10:00:01')
+  has(t, await spam.clock(), { state: 'cancelled', breached_at: at('10:00:00') })
+})
+
+t.test('reassign what is late already, before a tick has seen it', async t => {
+  const { inbox, id, clock } = await asked()
+  const other = randomUUID()
+  await inbox.run(trx => insertUser(trx, { id: other, name: 'Other', role: 'agent', created_at: CONNECTED }))
+  const give = (from: string | null, to: string, time: string) =>
+    inbox.run(trx => assignConversation(trx, id, { from, to }, inbox.agent, at(time)))
+  await give(null, inbox.agent.id, '09:10:00')
+  await give(inbox.agent.id, other, '10:00:01')
+  has(t, await clock(), { owner_id: inbox.agent.id, breached_at: at('10:00:00') }, 'it was whose it was')
+})

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   assignConversation,
+  breachClocks,
   changeConversation,
   changeConversationTeam,
   createPolicy,
@@ -98,6 +99,8 @@ t.test('whatever happens to a conversation, its clocks have followed it when it 
       for (const { step, minutes } of steps) {
         now = new Date(now.getTime() + minutes * 60_000)
         await take(step, now)
+        // What has fallen due meanwhile is the tick's to find.
+        await inbox.run(trx => breachClocks(trx, now, 100))
         const row = await conversation()
         const again = await inbox.run(trx => settleClocks(trx, [{ ...row, changed: [] }], inbox.agent, now))
         t.notOk(again, `nothing was left to do after ${JSON.stringify(step)}`)
@@ -122,5 +125,30 @@ t.test('whatever happens to a conversation, its clocks have followed it when it 
       }
     }),
     { numRuns: 30 },
+  )
+})
+
+t.test('whether a worker looked every time or was away all day, the same promises were kept', async t => {
+  await fc.assert(
+    fc.asyncProperty(story, async steps => {
+      const [watched, alone] = [await world(), await world()]
+      const look = (now: Date) => watched.inbox.run(trx => breachClocks(trx, now, 100))
+      let now = new Date(START)
+      for (const { step, minutes } of steps) {
+        now = new Date(now.getTime() + minutes * 60_000)
+        await look(now)
+        for (const { take } of [watched, alone]) await take(step, now)
+      }
+      await look(now)
+      await alone.inbox.run(trx => breachClocks(trx, now, 100))
+      const records = async ({ inbox }: typeof watched) =>
+        (await inbox.everything('sla_clocks'))
+          .map(({ metric, ordinal, state, due_at, breached_at, fulfilled_at, cancelled_reason }) =>
+            JSON.stringify({ metric, ordinal, state, due_at, breached_at, fulfilled_at, cancelled_reason }),
+          )
+          .sort()
+      t.same(await records(alone), await records(watched))
+    }),
+    { numRuns: 20 },
   )
 })

@@ -1,40 +1,12 @@
 import type { SlaClock } from '@parley/db'
 
+const TOLD = [
+  ...(['contact_id', 'inbox_id', 'metric', 'policy_id', 'policy_version'] as const),
+  ...(['priority', 'started_at', 'target_seconds', 'due_at'] as const),
+]
+
 /** What every event of a clock says of it, as it is then. */
-export const aboutClock = ({
-  id: clock_id,
-  contact_id,
-  inbox_id,
-  metric,
-  policy_id,
-  policy_version,
-  priority,
-  started_at,
-  target_seconds,
-  due_at,
-}: Pick<
-  SlaClock,
-  | 'id'
-  | 'contact_id'
-  | 'inbox_id'
-  | 'metric'
-  | 'policy_id'
-  | 'policy_version'
-  | 'priority'
-  | 'started_at'
-  | 'target_seconds'
-  | 'due_at'
->) => ({
-  ...{
-    clock_id,
-    contact_id,
-    inbox_id,
-    metric,
-    policy_id,
-    policy_version,
-    priority,
-    started_at,
-    target_seconds,
-    due_at,
-  },
+export const aboutClock = (clock: Pick<SlaClock, 'id' | (typeof TOLD)[number]>): Record<string, unknown> => ({
+  clock_id: clock.id,
+  ...Object.fromEntries(TOLD.map(field => [field, clock[field]])),
 })

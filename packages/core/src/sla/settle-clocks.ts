@@ -12,7 +12,7 @@ import {
 } from '@parley/db'
 import { type Actor, type ConversationStatus, PAUSABLE_METRICS, type PolicyFacts, type SlaMetric } from '@parley/domain'
 import { compiledCalendar, loadPromises, type Promises, promiseOf } from './promises.ts'
-import { type Clocked, ClockStepper } from './step-clocks.ts'
+import { type Clocked, ClockStepper, isOverdue } from './step-clocks.ts'
 
 /** What may change of a conversation that its clocks follow. */
 export type ClockedField = 'assignee_id' | 'language' | 'priority' | 'status' | 'tag' | 'team_id'
@@ -27,6 +27,7 @@ export type ChangedConversation = Clocked & {
  * Lets the clocks of conversations follow what has just changed of them: those of the conversation start, stand still, go on
  * and end; another priority changes targets; where a policy mentions what changed, the one that promises now is looked for.
  * A response clock ends with its wait alone, whoever owns the conversation and whatever its state.
+ * What fell due before that has fallen due, though no tick has seen it yet.
  * The caller has locked them, in one channel, and written and logged what changed. Twice is the same as once. Writes to the
  * rows when the earliest promise falls due by now, and returns whether there was anything to do.
  */
@@ -44,14 +45,16 @@ export async function settleClocks(
   const given = conversations.every(isGiven)
   const [clocks, early] = await Promise.all([lockLiveClocks(trx, ids), given ? undefined : load()])
   // Whoever gets a conversation starts nothing: most have no clock that could end by it, and somebody waits for it.
-  if (given && clocks.every(clock => clock.wait_id !== null)) return false
+  if (given && clocks.every(clock => clock.wait_id !== null && !isOverdue(clock, now))) return false
   const promises = early ?? (await load())
   if (clocks.length === 0 && !promises.concernConversations) return false
   const facts = await promises.factsOf(trx, conversations)
   const steppers: ClockStepper[] = []
   for (const conversation of conversations) {
-    const theirs = clocks.filter(({ conversation_id }) => conversation_id === conversation.id)
     const stepper = new ClockStepper(conversation, actor, now)
+    const theirs = clocks
+      .filter(({ conversation_id }) => conversation_id === conversation.id)
+      .map(clock => (isOverdue(clock, now) ? stepper.breach(clock) : clock))
     const live = await followPolicies(trx, stepper, conversation, theirs, promises, facts.get(conversation.id)!)
     const entered = conversation.changed.some(field => promises.mentioned.has(field))
     const promise = promises.promiseTo(facts.get(conversation.id)!)
@@ -80,12 +83,12 @@ const isGiven = ({ changed, assignee_id }: ChangedConversation) =>
 /** The same for one conversation. Returns its row as it is then. */
 export async function followWithClocks(
   trx: Trx,
-  conversation: Conversation,
+  { was, ...conversation }: Conversation & Pick<Clocked, 'was'>,
   changed: ClockedField[],
   actor: Actor,
   now: Date,
 ): Promise<Conversation> {
-  const settled = await settleClocks(trx, [{ ...conversation, changed }], actor, now)
+  const settled = await settleClocks(trx, [{ ...conversation, was, changed }], actor, now)
   return settled ? (await findConversation(trx, conversation.id))! : conversation
 }
 
@@ -106,7 +109,6 @@ async function followPolicies(
   const after: SlaClock[] = []
   for (const clock of clocks) {
     if (!isLive(clock) || clock.breached_at) after.push(clock)
-    else if (clock.state === 'running' && clock.due_at < stepper.now) after.push(stepper.breach(clock))
     else if (asked && chosen?.policy_id !== clock.policy_id) after.push(stepper.enter(clock, chosen))
     else after.push(stepper.retarget(clock, await promiseOf(trx, clock)))
   }

@@ -5,7 +5,6 @@ import {
   type ConversationPriority,
   type ConversationStatus,
   countedBy,
-  isBreached,
   targetSeconds,
 } from '@parley/domain'
 import { aboutClock } from './clock-events.ts'
@@ -21,7 +20,13 @@ export type Clocked = {
   team_id: string | null
   /** Since when somebody waits. */
   waiting_since: Date | null
+  /** Whose it was until now, where that has just changed. */
+  was?: Pick<SlaClock, 'owner_id' | 'team_id'> | undefined
 }
+
+/** Whether a clock has fallen due, and nobody has recorded it. */
+export const isOverdue = ({ state, breached_at, due_at }: SlaClock, now: Date): boolean =>
+  state === 'running' && !breached_at && due_at < now
 
 /** What becomes of the clocks of one conversation. */
 export type ClockSteps = {
@@ -46,17 +51,10 @@ export class ClockStepper {
   /** Ends a clock because what it measured has come about. Late is both: breached and fulfilled. */
   fulfil(clock: SlaClock): SlaClock {
     const fulfilled_at = this.now
-    const late = clock.state === 'running' && isBreached(clock.due_at, fulfilled_at)
     const credit = this.#credit(clock)
     const data = { ...aboutClock(clock), assignee_id: credit.owner_id, team_id: credit.team_id }
-    if (late && !clock.breached_at) this.#tell('sla.breached', { ...data, owner_id: credit.owner_id })
-    this.#tell('sla.fulfilled', { ...data, fulfilled_at, late: late || clock.breached_at !== null })
-    return this.#change(clock, {
-      state: 'fulfilled',
-      fulfilled_at,
-      ...(late && !clock.breached_at ? { breached_at: clock.due_at, detected_at: this.now } : {}),
-      ...(clock.breached_at ? {} : credit),
-    })
+    this.#tell('sla.fulfilled', { ...data, fulfilled_at, late: clock.breached_at !== null })
+    return this.#change(clock, { state: 'fulfilled', fulfilled_at, ...(clock.breached_at ? {} : credit) })
   }
 
   cancel(clock: SlaClock, reason: string): SlaClock {
@@ -64,9 +62,9 @@ export class ClockStepper {
     return this.#change(clock, { state: 'cancelled', cancelled_at: this.now, cancelled_reason: reason })
   }
 
-  /** Records a breach that has come due and that no tick has seen yet. */
+  /** Records a breach that no tick has seen yet, with whose the conversation was until now. */
   breach(clock: SlaClock): SlaClock {
-    const credit = this.#credit(clock)
+    const credit = this.#conversation.was ?? this.#credit(clock)
     const data = { ...aboutClock(clock), owner_id: credit.owner_id, assignee_id: credit.owner_id }
     this.#tell('sla.breached', { ...data, team_id: credit.team_id })
     return this.#change(clock, { breached_at: clock.due_at, detected_at: this.now, ...credit })
