@@ -26,7 +26,7 @@ export async function cancelWait(
   await closeWait(trx, wait.id, { closed_at: now, cancelled_reason: reason, ...pointer })
   const running = await lockRunningClock(trx, wait.id)
   if (!running) return []
-  const { clock, events } = await noticeBreach(trx, running, now)
+  const { clock, events } = await noticeBreach(trx, running, reason, now)
   await updateClock(trx, clock.id, { state: 'cancelled', cancelled_at: now, cancelled_reason: reason })
   const data = { ...aboutClock(clock), reason }
   const told = merged_into_id ? { ...data, wait_id: wait.id, merged_into_id } : data

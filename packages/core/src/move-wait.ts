@@ -23,7 +23,7 @@ export async function moveWait(
   await setWaitOpening(trx, wait.id, opened_at, message_id)
   const running = await lockRunningClock(trx, wait.id)
   if (!running) return { due_at: null, events: [] }
-  const { clock, events } = await noticeBreach(trx, running, now)
+  const { clock, events } = await noticeBreach(trx, running, reason, now)
   if (clock.breached_at) return { due_at: clock.due_at, events }
   const promise = await promiseOf(trx, clock)
   const warnings = promise.targets[clock.metric]?.warn_before_seconds ?? []

@@ -2,16 +2,20 @@ import { findConversation, type NewEvent, type SlaClock, type Trx, writeClocks }
 import { SYSTEM } from '@parley/domain'
 import { ClockStepper, isOverdue } from './step-clocks.ts'
 
+/** What of a wait comes from its network, in any order: it makes the same of a clock whenever it reaches us. */
+const FROM_NETWORKS = ['customer_deleted', 'older_message', 'reply_bounced']
+
 /**
- * Records that a clock has fallen due, before anything else becomes of it: a breach happens at its deadline, whether a tick
- * has seen it or not. Returns the clock as it is then, and what to log.
+ * Records that a clock has fallen due, before somebody here sets aside what it runs for: a breach happens at its deadline,
+ * whether a tick has seen it or not. Returns the clock as it is then, and what to log.
  */
 export async function noticeBreach(
   trx: Trx,
   clock: SlaClock,
+  reason: string,
   now: Date,
 ): Promise<{ clock: SlaClock; events: NewEvent[] }> {
-  if (!isOverdue(clock, now)) return { clock, events: [] }
+  if (!isOverdue(clock, now) || FROM_NETWORKS.includes(reason)) return { clock, events: [] }
   const stepper = new ClockStepper((await findConversation(trx, clock.conversation_id))!, SYSTEM, now)
   const breached = stepper.breach(clock)
   await writeClocks(trx, stepper.steps.changed)

@@ -27,7 +27,7 @@ export type ChangedConversation = Clocked & {
  * Lets the clocks of conversations follow what has just changed of them: those of the conversation start, stand still, go on
  * and end; another priority changes targets; where a policy mentions what changed, the one that promises now is looked for.
  * A response clock ends with its wait alone, whoever owns the conversation and whatever its state.
- * What fell due before that has fallen due, though no tick has seen it yet.
+ * What fell due before, of what they change, has fallen due, though no tick has seen it yet.
  * The caller has locked them, in one channel, and written and logged what changed. Twice is the same as once. Writes to the
  * rows when the earliest promise falls due by now, and returns whether there was anything to do.
  */
@@ -54,7 +54,7 @@ export async function settleClocks(
     const stepper = new ClockStepper(conversation, actor, now)
     const theirs = clocks
       .filter(({ conversation_id }) => conversation_id === conversation.id)
-      .map(clock => (isOverdue(clock, now) ? stepper.breach(clock) : clock))
+      .map(clock => (isOverdue(clock, now) && concerns(conversation, clock) ? stepper.breach(clock) : clock))
     const live = await followPolicies(trx, stepper, conversation, theirs, promises, facts.get(conversation.id)!)
     const entered = conversation.changed.some(field => promises.mentioned.has(field))
     const promise = promises.promiseTo(facts.get(conversation.id)!)
@@ -76,6 +76,10 @@ export async function settleClocks(
   await refreshDue(trx, ids)
   return true
 }
+
+/** A customer's clock follows no state: what comes from networks in any order makes the same of it. */
+const concerns = ({ changed }: ChangedConversation, { wait_id }: SlaClock) =>
+  wait_id === null || changed.some(field => field !== 'status')
 
 const isGiven = ({ changed, assignee_id }: ChangedConversation) =>
   assignee_id !== null && changed.length > 0 && changed.every(field => field === 'assignee_id')
