@@ -1,4 +1,4 @@
-import { appendEvents, lockLapsedClaims, type Trx } from '@parley/db'
+import { lockLapsedClaims, type Trx } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
 import { leave } from './people/hand-back.ts'
 
@@ -8,6 +8,6 @@ import { leave } from './people/hand-back.ts'
  */
 export async function lapseClaims(trx: Trx, now: Date, limit: number): Promise<number> {
   const lapsed = await lockLapsedClaims(trx, now, limit)
-  await appendEvents(trx, await leave(trx, lapsed, 'claim_lapsed', SYSTEM, now))
+  await leave(trx, lapsed, 'claim_lapsed', SYSTEM, now)
   return lapsed.length
 }

@@ -83,15 +83,16 @@ export async function moveConversations(
     data: { post_id: postOf(row.thread_key, row) },
     previous: { post_id: row.post_id },
   }))
+  const back = await takeBackReopened(trx, reopened, now)
   const clocked = touched
     .filter(row => spokenTo.has(row.id))
-    .map(row => ({
-      ...row,
-      status: statusOf(row),
-      ...waitingIn(row, waiting.get(row.id)),
-      changed: ['status'] as const,
-    }))
-  return { events: [...events, ...moved, ...(await takeBackReopened(trx, reopened, now))], clocked }
+    .map(row => {
+      const present = { ...row, status: statusOf(row), ...waitingIn(row, waiting.get(row.id)) }
+      if (!back.ids.has(row.id)) return { ...present, changed: ['status'] as const }
+      const was = { owner_id: row.assignee_id, team_id: row.team_id }
+      return { ...present, assignee_id: null, was, changed: ['status', 'assignee_id'] as const }
+    })
+  return { events: [...events, ...moved, ...back.events], clocked }
 }
 
 /** Who wrote first in a thread names its customer and its subject, also when that message arrives last. */

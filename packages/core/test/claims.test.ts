@@ -6,6 +6,7 @@ import {
   claimConversation,
   claimNext,
   lapseClaims,
+  type Next,
   saveDraft,
   setAvailability,
 } from '@parley/core'
@@ -136,6 +137,54 @@ t.test(
   },
 )
 
+/** So many conversations in an inbox, from the one that waits longest on, and people beside the agent who work there. */
+async function queue(count: number, people: number) {
+  const inbox = await openInbox()
+  const said = Array.from({ length: count }, (_, n) => message(`m-${n}`, `09:00:0${n}`, { thread_key: `t-${n}` }))
+  await inbox.deliver(await inbox.addChannel(), said, at('09:01:00'))
+  const ids = Array.from({ length: people }, () => randomUUID())
+  for (const id of ids)
+    await inbox.run(trx => insertUser(trx, { id, name: 'Agent', role: 'agent', created_at: CONNECTED }))
+  const rows = (await inbox.everything('conversations')).sort((a, b) => +a.waiting_since! - +b.waiting_since!)
+  const claimants = ids.map(user_id => ({ user_id, actor: { type: 'user' as const, id: user_id } }))
+  return { inbox, waiting: rows.map(({ id }) => id), claimants }
+}
+const gotten = (next: Next) => (typeof next === 'string' ? next : next.id)
+
+t.test(
+  'of those who ask together, each gets the next, the first the most urgent, and who has no place there nothing',
+  async t => {
+    const { inbox, waiting, claimants } = await queue(3, 3)
+    const stranger = { user_id: randomUUID(), actor: inbox.agent }
+    const asking = [claimants[0]!, stranger, claimants[1]!, claimants[2]!]
+    const next = await inbox.run(trx => claimNext(trx, inbox.inbox_id, asking, at('09:05:00')))
+    t.same(next.map(gotten), [waiting[0], 'not_here', waiting[1], waiting[2]])
+    const rows = await inbox.everything('conversations')
+    t.same(
+      waiting.map(id => rows.find(row => row.id === id)!.assignee_id),
+      claimants.map(({ user_id }) => user_id),
+    )
+    t.same((await inbox.log()).filter(type => type === 'conversation.assigned').length, 3)
+    t.same(await inbox.run(trx => claimNext(trx, inbox.inbox_id, claimants, at('09:06:00'))), [
+      ...['nothing_waits', 'nothing_waits', 'nothing_waits'],
+    ])
+  },
+)
+
+t.test(
+  'who asks together while others take the rest is asked to come again, and not told that nothing waits',
+  async t => {
+    const { inbox, waiting, claimants } = await queue(3, 3)
+    const [one, two, three] = claimants
+    await inbox.run(async trx => {
+      t.same((await claimNext(trx, inbox.inbox_id, [one!], at('09:05:00'))).map(gotten), [waiting[0]])
+      // Their transaction is not over yet.
+      const rest = await inbox.run(other => claimNext(other, inbox.inbox_id, [two!, three!, one!], at('09:05:00')))
+      t.same(rest.map(gotten), [waiting[1], waiting[2], 'again'])
+    })
+  },
+)
+
 type Step = { at: number; what: 'claim' | 'next' | 'assign' | 'lapse' | 'leave'; person: number; conversation: number }
 const steps = fc.array(
   fc.record({
@@ -165,7 +214,7 @@ t.test(
           const actor = { type: 'user' as const, id: user_id }
           await inbox.run(async trx => {
             if (step.what === 'claim') await claimConversation(trx, id, user_id, actor, now)
-            if (step.what === 'next') await claimNext(trx, inbox.inbox_id, user_id, actor, now)
+            if (step.what === 'next') await claimNext(trx, inbox.inbox_id, [{ user_id, actor }], now)
             if (step.what === 'assign') await assignConversation(trx, id, { from: null, to: user_id }, actor, now)
             if (step.what === 'lapse') await lapseClaims(trx, now, 100)
             const out = { availability: 'out_of_office' as const, until: null }

@@ -5,9 +5,13 @@ import {
   changeConversation,
   changeConversationTeam,
   changePolicy,
+  changeUser,
+  claimConversation,
   createPolicy,
+  lapseClaims,
   mergeConversations,
   recalculateClocks,
+  setAvailability,
   tagConversation,
   untagConversation,
   warnClocks,
@@ -45,6 +49,8 @@ async function asked(targets: SlaTargets) {
   }
   return { inbox, policy, channel, id, conversation, clocks, change, own }
 }
+
+type Asked = Awaited<ReturnType<typeof asked>>
 
 /** A policy of the same calendar that is tried before the inbox's own. */
 const addPolicy = (inbox: Inbox, { calendar_id }: PolicyRow, fields: Partial<Parameters<typeof createPolicy>[1]>) =>
@@ -225,6 +231,31 @@ t.test('nobody owns it until somebody does, and again when they give it back', a
   has(t, (await clocks())[1], { state: 'running', ordinal: 2, started_at: at('09:20:00'), due_at: at('09:30:00') })
   await change({ status: 'resolved' }, '09:25:00')
   has(t, (await clocks())[1], { state: 'cancelled', cancelled_reason: 'resolved' })
+})
+
+t.test('whatever way its owner loses it, nobody owns it from then on', async t => {
+  type Ways = Record<string, (asked: Asked, now: Date) => Promise<unknown>>
+  const away = { availability: 'out_of_office' as const, until: null }
+  const ways: Ways = {
+    'a claim that lapses': ({ inbox }, now) => inbox.run(trx => lapseClaims(trx, now, 10)),
+    'out of office': ({ inbox: { run, agent } }, now) => run(trx => setAvailability(trx, agent.id, away, agent, now)),
+    'a disabled person': ({ inbox: { run, agent } }, now) =>
+      run(trx => changeUser(trx, agent.id, { status: 'disabled' }, agent, now)),
+  }
+  for (const [what, lose] of Object.entries(ways)) {
+    const one = await asked({ assignment: { seconds: 600 } })
+    const { inbox, id, clocks } = one
+    await inbox.run(trx => claimConversation(trx, id, inbox.agent.id, inbox.agent, at('09:05:00')))
+    await lose(one, at('09:20:00'))
+    has(t, (await clocks())[1], { state: 'running', ordinal: 2, started_at: at('09:20:00') }, what)
+    has(t, await one.conversation(), { assignee_id: null, next_due_at: at('09:30:00') }, what)
+  }
+  const { inbox, own, change, clocks, channel } = await asked({ assignment: { seconds: 600 } })
+  await own(inbox.agent.id, '09:05:00')
+  await change({ status: 'resolved' }, '09:06:00')
+  await inbox.run(trx => setAvailability(trx, inbox.agent.id, away, inbox.agent, at('09:07:00')))
+  await inbox.deliver(channel, [message('again', '10:00:00')], at('10:00:01'))
+  has(t, (await clocks())[1], { state: 'running', started_at: at('10:00:01') }, 'opened again while they are away')
 })
 
 t.test('each team that gets it has a clock of its own, and none of that is the customer’s', async t => {

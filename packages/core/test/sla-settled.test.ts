@@ -4,7 +4,10 @@ import {
   breachClocks,
   changeConversation,
   changeConversationTeam,
+  claimConversation,
   createPolicy,
+  lapseClaims,
+  setAvailability,
   settleClocks,
   tagConversation,
   untagConversation,
@@ -28,6 +31,8 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('own' as const), to: fc.boolean() }),
   fc.record({ do: fc.constant('team' as const), to: fc.integer({ min: 0, max: 2 }) }),
   fc.record({ do: fc.constant('tag' as const), to: fc.boolean() }),
+  fc.record({ do: fc.constant('claim' as const), to: fc.constant(null) }),
+  fc.record({ do: fc.constant('leave' as const), to: fc.boolean() }),
   fc.record({ do: fc.constant('say' as const), to: fc.constant(null) }),
   fc.record({ do: fc.constant('answer' as const), to: fc.constantFrom('sent', 'rejected') }),
 )
@@ -73,6 +78,11 @@ async function world() {
       const owners = { from: assignee_id, to: to ? inbox.agent.id : null }
       await run(trx => assignConversation(trx, id, owners, inbox.agent, now))
     }
+    if (what === 'leave') {
+      const out = { availability: to ? ('available' as const) : ('out_of_office' as const), until: null }
+      await run(trx => setAvailability(trx, inbox.agent.id, out, inbox.agent, now))
+    }
+    if (what === 'claim' && !assignee_id) await run(trx => claimConversation(trx, id, inbox.agent.id, inbox.agent, now))
     if (what === 'team') {
       const given = { from: team_id, to: teams[(to as number) - 1] ?? null }
       await run(trx => changeConversationTeam(trx, id, given, inbox.agent, now))
@@ -85,6 +95,7 @@ async function world() {
       await inbox.send(queued, now, to === 'rejected' ? { outcome: 'rejected', reason: 'no' } : undefined)
     }
     await run(trx => wakeSnoozed(trx, now, 10))
+    await run(trx => lapseClaims(trx, now, 10))
   }
   return { inbox, id, conversation, take }
 }

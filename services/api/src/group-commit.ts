@@ -1,8 +1,7 @@
 import type { AcceptedCount } from '@parley/core'
 import { type Database, insertInboundEvents, type LedgerEntry, sqlState } from '@parley/db'
+import { Lines } from './lines.ts'
 
-/** Two: while one group is written, the next is on its way, and what arrives meanwhile shares the one after. */
-const IN_FLIGHT = 2
 /** A group that is larger keeps its first request waiting for the last one's rows. */
 const MAX_ENTRIES = 2_000
 
@@ -13,7 +12,6 @@ export type Delivery = { channel_id: string; version: string | null; entries: Le
 export type Receipt = AcceptedCount | 'changed'
 
 type Waiting = Delivery & { resolve: (receipt: Receipt) => void; reject: (error: unknown) => void }
-type Line = { waiting: Waiting[]; inFlight: number }
 
 /**
  * Writes what requests bring to the ledger. Requests of a workspace that arrive while others are written share one
@@ -21,31 +19,19 @@ type Line = { waiting: Waiting[]; inFlight: number }
  */
 export class GroupCommit {
   readonly #db: Database
-  readonly #lines = new Map<string, Line>()
+  readonly #lines = new Lines<Waiting>(takeGroup, async (workspace_id, group) => {
+    await this.#store(workspace_id, group)
+    return []
+  })
 
   constructor(db: Database) {
     this.#db = db
   }
 
   accept(workspace_id: string, delivery: Delivery): Promise<Receipt> {
-    const line = this.#lines.get(workspace_id) ?? { waiting: [], inFlight: 0 }
-    this.#lines.set(workspace_id, line)
     return new Promise((resolve, reject) => {
-      line.waiting.push({ ...delivery, resolve, reject })
-      this.#flush(workspace_id, line)
+      this.#lines.add(workspace_id, { ...delivery, resolve, reject })
     })
-  }
-
-  #flush(workspace_id: string, line: Line): void {
-    while (line.inFlight < IN_FLIGHT && line.waiting.length > 0) {
-      const group = takeGroup(line.waiting)
-      line.inFlight += 1
-      this.#store(workspace_id, group).finally(() => {
-        line.inFlight -= 1
-        if (line.inFlight === 0 && line.waiting.length === 0) this.#lines.delete(workspace_id)
-        else this.#flush(workspace_id, line)
-      })
-    }
   }
 
   async #store(workspace_id: string, group: Waiting[]): Promise<void> {

@@ -15,3 +15,11 @@ export async function refuseUnseen(
 ): Promise<void> {
   if (!(await sees(trx, caller, thing, id))) throw new NotFound(name)
 }
+
+/**
+ * The same of an inbox, without asking the database: whether there is one at all, the caller's own query tells.
+ * @throws NotFound
+ */
+export function refuseUnseenInbox({ inbox_ids }: Pick<Credential, 'inbox_ids'>, id: string): void {
+  if (inbox_ids && !inbox_ids.includes(id)) throw new NotFound('inbox')
+}

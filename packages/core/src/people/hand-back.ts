@@ -1,15 +1,6 @@
-import {
-  appendEvents,
-  type Conversation,
-  disown,
-  insertAssignments,
-  lockOwned,
-  type NewEvent,
-  newId,
-  type OwnedFilter,
-  type Trx,
-} from '@parley/db'
+import { type Conversation, lockOwned, type NewEvent, type OwnedFilter, type Trx } from '@parley/db'
 import { type Actor, SYSTEM } from '@parley/domain'
+import { type Handover, ownerEvents, setOwners, writeOwners } from '../set-owner.ts'
 import { giveUpTasks } from '../tasks.ts'
 
 /**
@@ -18,7 +9,7 @@ import { giveUpTasks } from '../tasks.ts'
  */
 type HandBackReason = 'out_of_office' | 'disabled' | 'not_visible' | 'owner_absent' | 'claim_lapsed'
 
-/** Gives conversations back to the queue: nobody owns them then, and the log says so of each. Waits and clocks run on. */
+/** Gives conversations back to the queue: nobody owns them then, and the log says so of each. Waits run on. */
 export async function handBack(
   trx: Trx,
   filter: OwnedFilter,
@@ -26,70 +17,39 @@ export async function handBack(
   actor: Actor,
   now: Date,
 ): Promise<void> {
-  await appendEvents(trx, await takeBack(trx, filter, reason, actor, now))
+  await leave(trx, await lockOwned(trx, filter), reason, actor, now)
 }
 
 /**
  * Conversations that are open again and belong to somebody who is not there to answer go back too. Asks only when there are
  * any that belong to somebody.
- * @returns what to log of them
+ * @returns what to log of them, and which they are: the caller lets their clocks follow
  */
 export async function takeBackReopened(
   trx: Trx,
   reopened: { id: string; assignee_id: string | null }[],
   now: Date,
-): Promise<NewEvent[]> {
+): Promise<{ ids: Set<string>; events: NewEvent[] }> {
   const ids = reopened.filter(row => row.assignee_id).map(row => row.id)
-  if (ids.length === 0) return []
-  return takeBack(trx, { ids, statuses: ['open'], lost: now }, 'owner_absent', SYSTEM, now)
+  if (ids.length === 0) return { ids: new Set(), events: [] }
+  const left = toNobody(await lockOwned(trx, { ids, statuses: ['open'], lost: now }), 'owner_absent', SYSTEM)
+  if (left.length > 0) await writeOwners(trx, left, now)
+  return { ids: new Set(left.map(({ conversation }) => conversation.id)), events: ownerEvents(left, now) }
 }
 
-async function takeBack(
-  trx: Trx,
-  filter: OwnedFilter,
-  reason: HandBackReason,
-  actor: Actor,
-  now: Date,
-): Promise<NewEvent[]> {
-  return leave(trx, await lockOwned(trx, filter), reason, actor, now)
-}
-
-/**
- * Leaves conversations to nobody; the caller holds their locks.
- * @returns what to log of them
- */
+/** Leaves conversations to nobody; the caller holds their locks. */
 export async function leave(
   trx: Trx,
   owned: Conversation[],
   reason: HandBackReason,
   actor: Actor,
   now: Date,
-): Promise<NewEvent[]> {
-  if (owned.length === 0) return []
-  const ids = owned.map(conversation => conversation.id)
-  await disown(trx, ids, now)
-  await insertAssignments(
-    trx,
-    owned.map(({ id, assignee_id }) => ({
-      id: newId(now),
-      conversation_id: id,
-      user_id: null,
-      previous_user_id: assignee_id,
-      actor_type: actor.type,
-      actor_id: actor.id,
-      assigned_at: now,
-      reason,
-    })),
-  )
-  return owned.map(({ id, assignee_id }) => ({
-    type: 'conversation.unassigned' as const,
-    at: now,
-    actor,
-    conversation_id: id,
-    data: { assignee_id: null, reason },
-    previous: { assignee_id },
-  }))
+): Promise<void> {
+  await setOwners(trx, toNobody(owned, reason, actor), now)
 }
+
+const toNobody = (owned: Conversation[], reason: HandBackReason, actor: Actor): Handover[] =>
+  owned.map(conversation => ({ conversation, to: null, reason, actor }))
 
 /** Gives back what its owners cannot see any more, of one person or in one inbox; their tasks there are nobody's then. */
 export async function handBackUnseen(

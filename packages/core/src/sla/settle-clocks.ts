@@ -42,11 +42,7 @@ export async function settleClocks(
   if (!first) return false
   const ids = conversations.map(({ id }) => id)
   const load = () => loaded ?? loadPromises(trx, { id: first.channel_id, inbox_id: first.inbox_id })
-  const given = conversations.every(isGiven)
-  const [clocks, early] = await Promise.all([lockLiveClocks(trx, ids), given ? undefined : load()])
-  // Whoever gets a conversation starts nothing: most have no clock that could end by it, and somebody waits for it.
-  if (given && clocks.every(clock => clock.wait_id !== null && !isOverdue(clock, now))) return false
-  const promises = early ?? (await load())
+  const [clocks, promises] = await Promise.all([lockLiveClocks(trx, ids), load()])
   if (clocks.length === 0 && !promises.concernConversations) return false
   const facts = await promises.factsOf(trx, conversations)
   const steppers: ClockStepper[] = []
@@ -80,9 +76,6 @@ export async function settleClocks(
 /** A customer's clock follows no state: what comes from networks in any order makes the same of it. */
 const concerns = ({ changed }: ChangedConversation, { wait_id }: SlaClock) =>
   wait_id === null || changed.some(field => field !== 'status')
-
-const isGiven = ({ changed, assignee_id }: ChangedConversation) =>
-  assignee_id !== null && changed.length > 0 && changed.every(field => field === 'assignee_id')
 
 /** The same for one conversation. Returns its row as it is then. */
 export async function followWithClocks(

@@ -59,18 +59,19 @@ export async function listWorkspacesWithLapsedClaims(trx: SystemTrx, now: Date):
 }
 
 /**
- * Locks the most urgent open conversation of an inbox that nobody owns. One that another transaction has locked is passed
- * over; where all are, it waits for them, as one of those transactions may roll back: nobody is told that nothing waits
- * while something does.
+ * Locks the most urgent open conversations of an inbox that nobody owns, up to `limit`. Those that other transactions have
+ * locked are passed over; where all are, it waits for one of them, as such a transaction may roll back: nobody is told that
+ * nothing waits while something does. While it waits it holds none.
  */
-export async function lockNext(trx: Trx, inbox_id: string): Promise<Conversation | undefined> {
-  return (await probeQueue(trx, inbox_id, sql`skip locked`)) ?? (await probeQueue(trx, inbox_id, sql``))
+export async function lockNext(trx: Trx, inbox_id: string, limit: number): Promise<Conversation[]> {
+  const free = await probeQueue(trx, inbox_id, limit, sql`skip locked`)
+  return free.length > 0 ? free : probeQueue(trx, inbox_id, 1, sql``)
 }
 
-async function probeQueue(trx: Trx, inbox_id: string, others: ReturnType<typeof sql>) {
+async function probeQueue(trx: Trx, inbox_id: string, limit: number, others: ReturnType<typeof sql>) {
   const { rows } = await sql<Conversation>`
-    ${queueOf(inbox_id)} limit 1 for update ${others}`.execute(trx)
-  return rows[0]
+    ${queueOf(inbox_id)} limit ${limit} for update ${others}`.execute(trx)
+  return rows
 }
 
 /** To the letter as the index of the queue has it. */

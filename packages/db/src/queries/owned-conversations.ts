@@ -1,6 +1,7 @@
 import type { ConversationStatus } from '@parley/domain'
 import { sql } from 'kysely'
 import type { Trx } from '../database.ts'
+import { rowsOf } from '../rows.ts'
 import type { Conversation } from './conversations.ts'
 import { mayWork } from './visibility.ts'
 
@@ -35,11 +36,16 @@ export async function lockOwned(
   return query.orderBy('c.id').forUpdate('c').execute()
 }
 
-/** Leaves conversations to nobody; the caller holds their locks. */
-export async function disown(trx: Trx, ids: string[], now: Date): Promise<void> {
-  await trx
-    .updateTable('conversations')
-    .set(eb => ({ assignee_id: null, claim_expires_at: null, updated_at: now, version: eb('version', '+', 1) }))
-    .where('id', 'in', ids)
-    .execute()
+type Owner = Pick<Conversation, 'id' | 'assignee_id' | 'claim_expires_at' | 'updated_at'>
+
+/** Writes who owns these conversations, and raises their versions; the caller holds their locks. Returns them in that order. */
+export async function updateOwners(trx: Trx, owners: Owner[]): Promise<Conversation[]> {
+  const { rows } = await sql<Conversation>`
+    update conversations c
+    set assignee_id = o.assignee_id, claim_expires_at = o.claim_expires_at, updated_at = o.updated_at, version = c.version + 1
+    from ${rowsOf('conversations', owners)} o, lateral (select ctid from conversations where id = o.id for update) found
+    where c.ctid = found.ctid
+    returning c.*`.execute(trx)
+  const changed = new Map(rows.map(row => [row.id, row]))
+  return owners.map(({ id }) => changed.get(id)!)
 }

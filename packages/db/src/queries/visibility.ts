@@ -58,16 +58,23 @@ const SEEN: Record<InboxThing, Seen> = {
 }
 
 /**
- * Whether that person works in that inbox: active, and an administrator, or a member, or the inbox is open to all. It stays
+ * Which of these people work in that inbox: active, and an administrator, or a member, or the inbox is open to all. It stays
  * so until the transaction ends: who takes it away locks the person or the inbox first, and then looks for what they own.
  */
-export async function lockWorksIn(trx: Trx, user_id: string, inbox_id: string): Promise<boolean> {
+export async function lockWorkersOf(trx: Trx, user_ids: string[], inbox_id: string): Promise<Set<string>> {
   const [, , { rows }] = await Promise.all([
-    sql`select from users where id = ${user_id} for share`.execute(trx),
+    sql`select from users where id = any(${user_ids}::uuid[]) order by id for share`.execute(trx),
     sql`select from inboxes where id = ${inbox_id} for share`.execute(trx),
-    sql<{ works: boolean }>`select ${mayWork(sql`${user_id}::uuid`, sql`${inbox_id}::uuid`)} as works`.execute(trx),
+    sql<{ id: string }>`
+      select id from unnest(${user_ids}::uuid[]) as asked (id)
+      where ${mayWork(sql`asked.id`, sql`${inbox_id}::uuid`)}`.execute(trx),
   ])
-  return rows[0]!.works
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** The same of one person. */
+export async function lockWorksIn(trx: Trx, user_id: string, inbox_id: string): Promise<boolean> {
+  return (await lockWorkersOf(trx, [user_id], inbox_id)).has(user_id)
 }
 
 /** The condition that a person may work in an inbox, for statements that ask it of many. */

@@ -7,21 +7,36 @@ import {
   pageQuery,
   teamChange,
 } from '@parley/contracts'
-import { assignConversation, changeConversationTeam, claimConversation, claimNext } from '@parley/core'
-import { type DecidedAssignment, findConversation, listAssignments, type Trx } from '@parley/db'
+import {
+  assignConversation,
+  changeConversationTeam,
+  claimConversation,
+  claimNext,
+  type Next,
+  notHere,
+} from '@parley/core'
+import {
+  type ConversationWithContact,
+  type DecidedAssignment,
+  findConversation,
+  listAssignments,
+  type Trx,
+} from '@parley/db'
 import { DomainError, explainDecision, NotFound } from '@parley/domain'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { NextConversations } from '../next-conversations.ts'
 import { pageById } from '../paging.ts'
-import { applyEffect, etagOf } from '../plugins/effects.ts'
-import { refuseUnseen } from '../refuse-unseen.ts'
+import { applyEffect, etagOf, idempotencyKey } from '../plugins/effects.ts'
+import { refuseUnseen, refuseUnseenInbox } from '../refuse-unseen.ts'
 import type { Routes } from '../zod-plugin.ts'
 
 type ToConversation = FastifyRequest & { params: { id: string } }
 
 /** Who works on what: by hand, by claiming it, and how that came about. */
 export const ownershipRoutes: Routes = async (app, { ctx, cursors }) => {
-  const { now } = ctx
+  const { db, now } = ctx
+  const waiting = new NextConversations(db, now)
 
   /** Answers with the conversation as it is after a change that only who sees it can make. */
   const answerChanged = async (request: ToConversation, reply: FastifyReply, change: (trx: Trx) => Promise<void>) => {
@@ -104,15 +119,27 @@ export const ownershipRoutes: Routes = async (app, { ctx, cursors }) => {
       },
     },
     async (request, reply) => {
-      const user_id = personOf(request)
+      const { workspace_id } = request.credential
+      const inbox_id = request.params.id
+      const claimant = { user_id: personOf(request), actor: request.actor }
+      refuseUnseenInbox(request.credential, inbox_id)
       const options = {
-        status: (taken: { version: number } | undefined) => (taken ? 200 : 204),
-        headers: (taken: { version: number } | undefined): Record<string, string> => (taken ? etagOf(taken) : {}),
+        status: (taken: Taken) => (taken ? 200 : 204),
+        headers: (taken: Taken): Record<string, string> => (taken ? etagOf(taken) : {}),
       }
-      await applyEffect(ctx, request, reply, options, async trx => {
-        await refuseUnseen(trx, request.credential, 'inbox', request.params.id)
-        return claimNext(trx, request.params.id, user_id, request.actor, now())
-      })
+      if (idempotencyKey(request)) {
+        await applyEffect(ctx, request, reply, options, async trx => {
+          const [next] = await claimNext(trx, inbox_id, [claimant], now())
+          return takenOf(next!)
+        })
+      } else {
+        const taken = takenOf(await waiting.ask(workspace_id, inbox_id, claimant))
+        reply
+          .code(options.status(taken))
+          .headers(options.headers(taken))
+          .send(taken ?? null)
+        ctx.wakeUps.publish(workspace_id)
+      }
       return reply
     },
   )
@@ -144,6 +171,14 @@ async function getConversation(trx: Trx, id: string) {
   const conversation = await findConversation(trx, id)
   if (!conversation) throw new NotFound('conversation')
   return conversation
+}
+
+type Taken = ConversationWithContact | undefined
+
+/** What somebody gets; a lone one is never asked to come again. */
+function takenOf(next: Next): Taken {
+  if (next === 'not_here') throw notHere()
+  return typeof next === 'string' ? undefined : next
 }
 
 function personOf({ credential: { user_id } }: FastifyRequest): string {
