@@ -9,9 +9,10 @@ import {
   tagConversation,
   untagConversation,
 } from '@parley/core'
-import { insertUser, summariseClocks } from '@parley/db'
+import { insertUser, lockCandidates, summariseClocks } from '@parley/db'
 import type { SlaTargets } from '@parley/domain'
 import { has } from '@parley/testing'
+import { sql } from 'kysely'
 import t from 'tap'
 import { at, CONNECTED, deletion, message, openInboxes } from './inbox.ts'
 
@@ -179,4 +180,53 @@ t.test('reassign what is late already, before a tick has seen it', async t => {
   await give(null, inbox.agent.id, '09:10:00')
   await give(inbox.agent.id, other, '10:00:01')
   has(t, await clock(), { owner_id: inbox.agent.id, breached_at: at('10:00:00') }, 'it was whose it was')
+})
+
+t.test('answer in a colleague’s name', async t => {
+  const { inbox, id, clock, answer } = await asked()
+  const colleague = randomUUID()
+  await inbox.run(trx => insertUser(trx, { id: colleague, name: 'Ben', role: 'agent', created_at: CONNECTED }))
+  const owners = { from: null, to: inbox.agent.id }
+  await inbox.run(trx => assignConversation(trx, id, owners, inbox.agent, at('09:05:00')))
+  await answer('09:10:00', { author: { type: 'user', id: colleague } })
+  const reply = (await inbox.everything('messages')).find(({ direction }) => direction === 'outbound')!
+  t.equal(reply.author_id, colleague, 'whoever wrote it stands on it')
+  has(t, await clock(), { owner_id: inbox.agent.id, fulfilled_by_message_id: reply.id }, 'beside whose it was')
+})
+
+t.test('snooze to free capacity', async t => {
+  const { inbox, id, change } = await asked()
+  const owners = { from: null, to: inbox.agent.id }
+  await inbox.run(trx => assignConversation(trx, id, owners, inbox.agent, at('09:05:00')))
+  const load = async () => (await inbox.run(trx => lockCandidates(trx, inbox.inbox_id)))[0]!.load
+  t.equal(await load(), 1)
+  await change({ status: 'snoozed', snoozed_until: at('18:00:00') }, '09:10:00')
+  t.equal(await load(), 1, 'what sleeps is still theirs')
+})
+
+t.test('relabel to dodge a survey', async t => {
+  const { inbox, id, clock, change, summary } = await asked()
+  await inbox.run(trx => tagConversation(trx, id, 'internal', inbox.agent, at('09:50:00')))
+  await change({ priority: 'low' }, '09:55:00')
+  has(t, await clock(), { state: 'running', due_at: at('10:00:00') })
+  has(t, await summary('10:00:01'), { breached: 1 }, 'no label takes it out of what is counted')
+})
+
+t.test('delete the conversation', async t => {
+  const { inbox, tick } = await asked()
+  await tick('10:00:01')
+  for (const table of [
+    'conversations',
+    'waits',
+    'sla_clocks',
+    'sla_policies',
+    'sla_policy_versions',
+    'calendar_versions',
+  ])
+    await t.rejects(
+      inbox.run(trx => sql`delete from ${sql.table(table)}`.execute(trx)),
+      { code: '42501' },
+      table,
+    )
+  t.equal((await inbox.everything('sla_clocks')).length, 1)
 })
