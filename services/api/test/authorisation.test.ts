@@ -17,7 +17,6 @@ const own = await addThings(api, ours)
 const foreign = await addThings(api, theirs)
 const nowhere = newId(api.clock.now)
 const QUERY: Record<string, string> = {
-  '/v1/sla/summary': 'from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z',
   '/v1/sla/breaches': 'from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z',
   '/v1/holidays': 'country=DE&year=2027',
   '/v1/search/messages': 'q=hello',
