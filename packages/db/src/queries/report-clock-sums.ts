@@ -35,7 +35,7 @@ export async function readClockSums(
   const { rows } = await sql<SummedClocks | SummedClockTimes>`
     with summed as materialized (
       select ${grouped(selection)}, metric, outcome, calendar_bucket, business_bucket, sum(count)::bigint as count,
-        sum(calendar_total)::float8 as calendar_total, sum(business_total)::float8 as business_total
+        sum(calendar_total::float8) as calendar_total, sum(business_total::float8) as business_total
       from report_clock_sums
       where cohort = ${cohort} and ${ofMetrics(metrics)} and ${await summedWithin(trx, selection)}
       group by ${group}, outcome, calendar_bucket, business_bucket),

@@ -20,10 +20,10 @@ export type SummedTimes = ReportGroup & {
 
 /**
  * Has what follows in this transaction read sums along their index. They are a small part of the table, of which the planner
- * knows too little: it takes a year of one measure for more than it is, and reads them all.
+ * knows too little: it takes a year of one measure for more than it is, and reads them all. Compiling takes longer than it saves.
  */
 export async function readSumsByIndex(trx: Trx): Promise<void> {
-  await sql.raw("set local enable_seqscan = off; set local work_mem = '32MB'").execute(trx)
+  await sql.raw("set local enable_seqscan = off; set local jit = off; set local work_mem = '32MB'").execute(trx)
 }
 
 /** The counts of these measures, up to `limit` of them. Reads sums alone. */
