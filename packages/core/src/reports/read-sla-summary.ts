@@ -32,13 +32,19 @@ const MAX_SUMS = MAX_ROWS * 9
 export type SlaSummaryQuery = Omit<ClockSelection, 'dimensions'> & { group_by: SlaDimension[] }
 export type SlaSummaryRow = { from: Date; to: Date; metric: SlaMetric } & Record<string, unknown>
 
+export type SlaSummary = { as_of: Date | null; rows: SlaSummaryRow[]; names: Record<string, string> }
+
 /**
  * What was promised and what became of it: a row for each period, group and metric in which there was something. Times are in
  * seconds, null where nothing was fulfilled. `as_of` tells up to when the log was read, and what is judged overdue then:
  * null while nothing was.
  * @throws DomainError `validation_failed` for one of too many rows
  */
-export async function readSlaSummary(trx: Trx, { group_by, ...query }: SlaSummaryQuery, now: Date) {
+export async function readSlaSummary(
+  trx: Trx,
+  { group_by, ...query }: SlaSummaryQuery,
+  now: Date,
+): Promise<SlaSummary> {
   // In one order, whatever theirs was.
   const dimensions = SLA_DIMENSIONS.filter(dimension => group_by.includes(dimension))
   const selection = { ...query, dimensions }

@@ -92,7 +92,7 @@ export function explainForecast(story: ForecastStory): string[] {
   const rate = (count: number, of: number) => about(of === 0 ? 0 : count / of)
   return [
     `${customers(waiting)} now, ${late} of them too long already.`,
-    `In the last ${window_hours} hours ${answers} were answered within ${about(open_hours)} hours of open time, which is ` +
+    `In the last ${window_hours} hours ${answers} ${answers === 1 ? 'was' : 'were'} answered within ${about(open_hours)} hours of open time, which is ` +
       `${rate(answers, open_hours)} an hour, and ${arrivals} began to wait, ${rate(arrivals, window_hours)} an hour` +
       (target_seconds === null
         ? '.'
@@ -106,8 +106,8 @@ const customers = (count: number) => (count === 1 ? '1 customer waits' : `${coun
 
 function outcome(due: number, breached: number, answers: number): string {
   if (due > 0 && answers === 0) return 'all of them will be late, as nobody was answered'
-  return about(breached) === '0' ? 'all of them will be in time' : `${about(breached)} of them will be late`
+  return breached < 0.05 ? 'all of them will be in time' : `${about(breached)} of them will be late`
 }
 
-/** One decimal at most. */
-const about = (count: number) => String(Math.round(count * 10) / 10)
+/** One decimal at most; two of what is less than one. */
+const about = (count: number) => String(Number(count.toFixed(count < 1 ? 2 : 1)))
