@@ -37,13 +37,14 @@ create index report_clocks_of_conversation on report_clocks (workspace_id, build
 create index report_clocks_waiting on report_clocks (workspace_id, build, due_at) where outcome in ('running', 'overdue');
 call isolate_by_workspace('report_clocks');
 
--- Their sums, by the hour and by the quarter of one, as in report_sums.
+-- Their sums, by the hour and by the quarter of one, as in report_sums; and by months of UTC, which know of inboxes alone.
 create table report_clock_sums (
   workspace_id uuid not null default current_workspace(),
   build integer not null,
   -- Whether `at` is when they started, fell due or were fulfilled.
   cohort text collate "C" not null check (cohort in ('started', 'due', 'fulfilled')),
-  minutes smallint not null,
+  -- 43200 of a month.
+  minutes integer not null,
   tagged boolean not null,
   metric text collate "C" not null,
   at timestamptz(3) not null,
@@ -55,8 +56,9 @@ create table report_clock_sums (
   tag_id uuid not null,
   policy_id uuid not null,
   priority text collate "C" not null,
+  -- Empty in the sums of a month that have business times; they are counted by outcome with the calendar ones.
   outcome text collate "C" not null,
-  -- Between which values both times lie; -1 of what is not fulfilled.
+  -- Between which values both times lie; -1 of what is not fulfilled, and in sums that have the other one.
   calendar_bucket smallint not null,
   business_bucket smallint not null,
   count integer not null,

@@ -76,6 +76,20 @@ export async function fillCountedYear(
         outcome, ${bucket('calendar_ms')}, ${bucket('business_ms')}`)
     say(`summary: the sums of ${minutes} minutes are there`)
   }
+  const months = (what: 'calendar' | 'business', outcome: string, where: string) => {
+    const [calendar, business] = ['calendar', 'business'].map(kind =>
+      kind === what ? [bucket(`${kind}_ms`), `coalesce(sum(${kind}_ms), 0)`] : ['-1', '0'],
+    ) as [[string, string], [string, string]]
+    return client.query(`
+      insert into report_clock_sums (workspace_id, build, cohort, minutes, tagged, metric, at, inbox_id, channel_id, post_id, team_id, user_id,
+        tag_id, policy_id, priority, outcome, calendar_bucket, business_bucket, count, calendar_total, business_total)
+      select ${workspace}, 1, 'started', 43200, false, metric, date_trunc('month', started_at, 'UTC'), inbox_id, ${NONE}, ${NONE}, ${NONE},
+        ${NONE}, ${NONE}, ${NONE}, '', ${outcome}, ${calendar[0]}, ${business[0]}, count(*), ${calendar[1]}, ${business[1]}
+      from report_clocks ${where} group by metric, date_trunc('month', started_at, 'UTC'), inbox_id, ${outcome}, ${bucket(`${what}_ms`)}`)
+  }
+  await months('calendar', 'outcome', '')
+  await months('business', "''::text", 'where business_ms is not null')
+  say('summary: the sums of months are there')
   for (const definition of indexes) await client.query(definition)
   say('summary: the indexes are there')
   await client.query('vacuum (analyze)')

@@ -11,6 +11,8 @@ import { openWorld, steps } from './report-world.ts'
 
 const { openInbox } = await openInboxes(t)
 const DAY = { from: at('00:00:00'), to: new Date(at('00:00:00').getTime() + 86_400_000) }
+/** With two whole months in it, and one that is cut off within an hour. */
+const MONTHS = { from: new Date('2026-01-31T10:15:00Z'), to: new Date('2026-04-02T07:45:00Z') }
 
 type Judged = Record<'met' | 'breached' | 'open_overdue' | 'open' | 'cancelled' | 'fulfilled', number> & {
   metric: SlaMetric
@@ -18,7 +20,7 @@ type Judged = Record<'met' | 'breached' | 'open_overdue' | 'open' | 'cancelled' 
 }
 
 /** The same by the clocks themselves, judged at an instant by rule 15 and nothing else. */
-const judged = (inbox: Inbox, cohort: SlaCohort, now: Date) =>
+const judged = (inbox: Inbox, cohort: SlaCohort, { from, to }: typeof DAY, now: Date) =>
   inbox.run(async trx => {
     const { rows } = await sql<Judged>`
       select metric,
@@ -30,7 +32,7 @@ const judged = (inbox: Inbox, cohort: SlaCohort, now: Date) =>
         count(fulfilled_at)::int as fulfilled,
         avg(greatest(0, extract(epoch from fulfilled_at - started_at))) filter (where fulfilled_at is not null)::float8 as mean
       from (select *, breached_at is not null or (state = 'running' and due_at < ${now}) as late from sla_clocks
-        where ${sql.ref(`${cohort}_at`)} >= ${DAY.from} and ${sql.ref(`${cohort}_at`)} < ${DAY.to}) clocks
+        where ${sql.ref(`${cohort}_at`)} >= ${from} and ${sql.ref(`${cohort}_at`)} < ${to}) clocks
       group by metric order by metric`.execute(trx)
     return rows
   })
@@ -42,14 +44,14 @@ t.test('attainment = met ÷ (met + breached); open and overdue counts as breache
       const { take } = await openWorld(inbox)
       for (const step of taken) await take(step)
       const now = new Date(at('09:01:00').getTime() + (taken.length + minutes) * 60_000)
-      for (const cohort of SLA_COHORTS) {
-        const { rows } = await summaryAt(inbox, now, { cohort })
+      for (const [cohort, period] of SLA_COHORTS.flatMap(name => [[name, DAY] as const, [name, MONTHS] as const])) {
+        const { rows } = await summaryAt(inbox, now, { cohort, ...period })
         const told = rows
           .map(({ metric, met, breached, open_overdue, open, cancelled, fulfilled, calendar_mean_seconds: mean }) => ({
             ...{ metric, met, breached, open_overdue, open, cancelled, fulfilled, mean },
           }))
           .sort((a, b) => (a.metric < b.metric ? -1 : 1))
-        const expected = await judged(inbox, cohort, now)
+        const expected = await judged(inbox, cohort, period, now)
         t.same(
           told,
           expected.map(({ mean, ...row }) => ({ ...row, mean: mean && Math.round(mean * 1000) / 1000 })),
@@ -59,7 +61,7 @@ t.test('attainment = met ÷ (met + breached); open and overdue counts as breache
           t.equal(attainment, decided === 0 ? null : Number(met) / decided)
           const counts: Record<string, unknown> = { met, breached, ...row }
           for (const measure of SLA_MEASURE_NAMES) {
-            const filter = { ...DAY, cohort, measure, metrics: [metric], filters: {}, inbox_ids: null, as_of: now }
+            const filter = { ...period, cohort, measure, metrics: [metric], filters: {}, inbox_ids: null, as_of: now }
             const list = await inbox.run(trx => listClocksOfMeasure(trx, filter, { limit: 1000 }))
             t.equal(list.length, counts[measure], `${measure} of ${metric} is as long as its list`)
           }
@@ -80,11 +82,14 @@ t.test('times are of calendar and of business seconds, and those of late answers
   await inbox.deliver(channel, [message('m-1', '09:00:00')], at('09:00:00'))
   const { id } = await inbox.only('conversations')
   await inbox.send(await inbox.reply(id, at('10:00:00')), at('10:00:00'))
-  const { rows } = await summaryAt(inbox, at('11:00:00'))
-  has(t, rows, [{ met: 0, breached: 1, fulfilled: 1, calendar_mean_seconds: 3600, business_mean_seconds: 1800 }])
-  for (const name of ['p50', 'p90', 'p95']) {
-    const [calendar, business] = [rows[0]![`calendar_${name}_seconds`], rows[0]![`business_${name}_seconds`]]
-    t.ok(Math.abs(Number(calendar) - 3600) <= 36 && Math.abs(Number(business) - 1800) <= 18, name)
+  const times = { calendar_mean_seconds: 3600, business_mean_seconds: 1800 }
+  for (const period of [DAY, MONTHS]) {
+    const { rows } = await summaryAt(inbox, at('11:00:00'), period)
+    has(t, rows, [{ met: 0, breached: 1, fulfilled: 1, ...times }])
+    for (const name of ['p50', 'p90', 'p95']) {
+      const [calendar, business] = [rows[0]![`calendar_${name}_seconds`], rows[0]![`business_${name}_seconds`]]
+      t.ok(Math.abs(Number(calendar) - 3600) <= 36 && Math.abs(Number(business) - 1800) <= 18, name)
+    }
   }
 })
 

@@ -744,7 +744,7 @@ export const COLUMN_TYPES = {
     count: 'integer',
     inbox_id: 'uuid',
     metric: 'text',
-    minutes: 'smallint',
+    minutes: 'integer',
     outcome: 'text',
     policy_id: 'uuid',
     post_id: 'uuid',

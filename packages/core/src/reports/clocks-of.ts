@@ -4,6 +4,8 @@ import {
   bucketOf,
   type CompiledCalendar,
   countedBy,
+  MONTH_MINUTES,
+  monthOf,
   outcomeOfClock,
   SLA_COHORTS,
   SUMMED_MINUTES,
@@ -45,8 +47,20 @@ export function sumsOfClock(clock: CountedClock): ClockSum[] {
   return SLA_COHORTS.flatMap(cohort => {
     const at = clock[`${cohort}_at`]
     if (!at) return []
-    return SUMMED_MINUTES.flatMap(minutes =>
+    const times = SUMMED_MINUTES.flatMap(minutes =>
       tags.map(tag => ({ cohort, minutes, ...tag, at: beginningOf(at, minutes), ...sum })),
     )
+    const month = { cohort, minutes: MONTH_MINUTES, tagged: false, tag_id: NONE, at: monthOf(at), ...sum, ...ANYWHERE }
+    return [...times, ...inMonth(month)]
   })
+}
+
+/** What the sums of months do not tell apart. */
+const ANYWHERE = { channel_id: NONE, post_id: NONE, team_id: NONE, user_id: NONE, policy_id: NONE, priority: '' }
+
+/** Both times at once are shared by few clocks, and one of them by many: in a month they are summed each by itself. */
+function inMonth(month: ClockSum): ClockSum[] {
+  const calendar = { ...month, business_bucket: NOT_FULFILLED, business_total: 0 }
+  if (month.business_bucket === NOT_FULFILLED) return [calendar]
+  return [calendar, { ...month, outcome: '', calendar_bucket: NOT_FULFILLED, calendar_total: 0 }]
 }

@@ -1,7 +1,23 @@
-import type { ClockOutcome, SlaCohort, SlaDimension, SlaMetric } from '@parley/domain'
+import {
+  type ClockOutcome,
+  MONTH_MINUTES,
+  type SlaCohort,
+  type SlaDimension,
+  type SlaMetric,
+  wholeMonths,
+} from '@parley/domain'
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
-import { chosenFrom, grouped, groups, isTagged, type ReportSelection, shown, summedWithin } from './report-selection.ts'
+import {
+  chosenFrom,
+  grouped,
+  groups,
+  isTagged,
+  type ReportSelection,
+  shown,
+  summedOf,
+  timesOf,
+} from './report-selection.ts'
 import type { ReportGroup } from './report-sums.ts'
 
 /** Of which clocks a summary is. `metrics` null: of every one. */
@@ -36,8 +52,13 @@ export async function readClockSums(
     with summed as materialized (
       select ${grouped(selection)}, metric, outcome, calendar_bucket, business_bucket, sum(count)::bigint as count,
         sum(calendar_total::float8) as calendar_total, sum(business_total::float8) as business_total
-      from report_clock_sums
-      where cohort = ${cohort} and ${ofMetrics(metrics)} and ${await summedWithin(trx, selection)}
+      from (${sql.join(
+        (await readTimes(trx, selection)).map(
+          times => sql`select * from report_clock_sums
+            where cohort = ${cohort} and ${ofMetrics(metrics)} and ${summedOf(selection)} and ${times}`,
+        ),
+        sql` union all `,
+      )}) sums
       group by ${group}, outcome, calendar_bucket, business_bucket),
     buckets as (${buckets('calendar')} union all ${buckets('business')}),
     ranked as (
@@ -47,7 +68,7 @@ export async function readClockSums(
     told as (
       select ${group}, 'count' as what, outcome, sum(count)::int as count,
         null::float8 as mean, null::smallint as p50, null::smallint as p90, null::smallint as p95
-      from summed group by ${group}, outcome
+      from summed where outcome <> '' group by ${group}, outcome
       union all
       select ${group}, what, '', sum(count)::int, sum(total) / sum(count)::float8,
         min(bucket) filter (where upto >= whole * 0.5),
@@ -58,6 +79,24 @@ export async function readClockSums(
     select ${shown(selection)}, metric, what, outcome, count, mean, p50, p90, p95 from told
     order by ${group}, what, outcome`.execute(trx)
   return rows
+}
+
+/**
+ * Of which months, hours and quarters the sums are read, each along the index by itself. Months know of inboxes alone, and a
+ * year of them is a twentieth of its hours.
+ */
+async function readTimes(trx: Trx, selection: ClockSelection): Promise<RawBuilder<unknown>[]> {
+  const { from, to, interval, time_zone, dimensions, filters } = selection
+  const byInbox = [...dimensions, ...Object.keys(filters)].every(name => name === 'inbox_id')
+  const inMonths = interval === 'none' || (interval === 'month' && time_zone === 'UTC')
+  const months = byInbox && inMonths ? wholeMonths({ from, to }) : undefined
+  if (!months) return timesOf(trx, selection)
+  const rest = [
+    { from, to: months.from },
+    { from: months.to, to },
+  ].filter(period => period.from < period.to)
+  const times = await Promise.all(rest.map(period => timesOf(trx, { ...selection, ...period })))
+  return [sql`minutes = ${MONTH_MINUTES} and at >= ${months.from} and at < ${months.to}`, ...times.flat()]
 }
 
 /**

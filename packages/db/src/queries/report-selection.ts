@@ -69,33 +69,37 @@ async function splitHours(trx: Trx, { from, to, time_zone, interval }: Selection
   return [...ends, ...rows.map(({ at }) => at)]
 }
 
-/** Of which hours and quarters the sums are read, so that each thing is read once. */
-function timesIn({ from, to }: Selection, split: Date[]): RawBuilder<unknown> {
+/** Of which hours, and of which quarters, the sums are read, so that each thing is read once. */
+export async function timesOf(trx: Trx, selection: Selection): Promise<RawBuilder<unknown>[]> {
+  const { from, to } = selection
+  const split = await splitHours(trx, selection)
   const within = sql`at >= ${from} and at < ${to}`
-  if (split.length === 0) return sql`minutes = 60 and ${within}`
-  if (split.length > MAX_SPLIT) return sql`minutes = 15 and ${within}`
+  if (split.length === 0) return [sql`minutes = 60 and ${within}`]
+  if (split.length > MAX_SPLIT) return [sql`minutes = 15 and ${within}`]
   const quarters = split.flatMap(hour => QUARTERS_MS.map(ms => new Date(hour.getTime() + ms)))
-  return sql`${within} and ((minutes = 60 and at <> all(${split}::timestamptz[]))
-    or (minutes = 15 and at = any(${quarters}::timestamptz[])))`
+  return [
+    sql`minutes = 60 and ${within} and at <> all(${split}::timestamptz[])`,
+    sql`minutes = 15 and ${within} and at = any(${quarters}::timestamptz[])`,
+  ]
 }
 
 /** Whether a selection is of what is counted once for each tag. */
 export const isTagged = ({ dimensions, filters }: Selection): boolean =>
   filters.tag_id !== undefined || dimensions.includes('tag_id')
 
-/** Which sums a selection is of, whatever they are sums of. */
-export async function summedWithin(trx: Trx, selection: Selection): Promise<RawBuilder<unknown>> {
-  const all = [
-    sql`build = (select build from report_builds)`,
-    sql`tagged = ${sql.lit(isTagged(selection))}`,
-    timesIn(selection, await splitHours(trx, selection)),
-    ...chosenSums(selection),
-  ]
-  return sql.join(all, sql` and `)
-}
+/** Which sums a selection is of, whatever they are sums of, but for their times. */
+export const summedOf = (selection: Selection): RawBuilder<unknown> =>
+  sql.join(
+    [
+      sql`build = (select build from report_builds)`,
+      sql`tagged = ${sql.lit(isTagged(selection))}`,
+      ...chosenSums(selection),
+    ],
+    sql` and `,
+  )
 
 /** What was chosen, as conditions on sums. */
-export function chosenSums({ filters, inbox_ids }: Pick<Selection, 'filters' | 'inbox_ids'>): RawBuilder<unknown>[] {
+function chosenSums({ filters, inbox_ids }: Pick<Selection, 'filters' | 'inbox_ids'>): RawBuilder<unknown>[] {
   const chosen = Object.entries(filters).map(
     ([name, values]) => sql`${column(name)} = any(${values!.map(value => value ?? NO_ID)}::${listType(name)})`,
   )

@@ -1,7 +1,7 @@
 import type { ReportDimension } from '@parley/domain'
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
-import { chosenFrom, grouped, groups, type ReportSelection, shown, summedWithin } from './report-selection.ts'
+import { chosenFrom, grouped, groups, type ReportSelection, shown, summedOf, timesOf } from './report-selection.ts'
 
 /** To what a number belongs. `from` and `to` are those of its period, cut off where the selection ends. */
 export type ReportGroup<D extends string = ReportDimension> = { from: Date; to: Date } & Partial<
@@ -72,7 +72,8 @@ export async function readTimes(
 
 /** Of which sums. */
 async function conditions(trx: Trx, selection: ReportSelection, measures: string[]): Promise<RawBuilder<unknown>> {
-  return sql`measure = any(${measures}) and ${await summedWithin(trx, selection)}`
+  const times = sql.join(await timesOf(trx, selection), sql` or `)
+  return sql`measure = any(${measures}) and ${summedOf(selection)} and (${times})`
 }
 
 /** How many replies of people there were, and how many of them say the same as another one of them. */
