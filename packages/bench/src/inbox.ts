@@ -1,13 +1,15 @@
 import { searchMessages } from '@parley/core'
 import { findConversation, listConversations, listMessages } from '@parley/db'
 import type { Cleanup } from './cleanup.ts'
-import { compiledStatements, type Statement, sentStatements } from './compiled-statements.ts'
+import { compiledStatements, sentStatements } from './compiled-statements.ts'
 import { createFilledInbox } from './filled-inbox.ts'
 import { HttpConnection, httpRequest } from './http-client.ts'
+import { inTurns } from './in-turns.ts'
 import { conversationIdAt, searchedWords } from './inbox-generator.ts'
 import type { Recorder } from './recorder.ts'
 import { median, percentile } from './report.ts'
-import { type BenchDatabase, type Deployment, type Servers, startServices } from './servers.ts'
+import { type BenchDatabase, type Servers, startServices } from './servers.ts'
+import { keepClient } from './workspace-client.ts'
 
 const SMALL = 10_000
 const LARGE = 1_000_000
@@ -111,22 +113,6 @@ async function openInbox(cleanup: Cleanup, servers: Servers, database: BenchData
   }
 }
 
-async function keepClient(cleanup: Cleanup, { databaseUrl, workspace_id }: Deployment) {
-  const begin = `begin; set local role parley_app; set local parley.workspace_id = '${workspace_id}'`
-  const { default: pg } = await import('pg')
-  const client = new pg.Client({ connectionString: databaseUrl })
-  client.on('error', () => {})
-  await client.connect()
-  cleanup.defer(() => client.end().catch(() => {}))
-  return {
-    run: async (statements: Statement[]) => {
-      await client.query(begin)
-      for (const { text, values } of statements) await client.query(text, values)
-      await client.query('commit')
-    },
-  }
-}
-
 /** Where the list goes on after many pages of a hundred. */
 async function deepCursor(ask: (bytes: Buffer) => Promise<string>, request: (path: string) => Buffer, count: number) {
   const pages = Math.min(DEEP_PAGES, Math.floor(count / 100) - 2)
@@ -137,21 +123,4 @@ async function deepCursor(ask: (bytes: Buffer) => Promise<string>, request: (pat
     cursor = body.next_cursor
   }
   return cursor
-}
-
-/** One of each in turn, so that all meet the same seconds of this machine. */
-async function inTurns<K extends string>(
-  contenders: Record<K, () => Promise<unknown>>,
-  rounds: number,
-): Promise<Record<K, number[]>> {
-  const names = Object.keys(contenders) as K[]
-  const took = Object.fromEntries(names.map(name => [name, [] as number[]])) as Record<K, number[]>
-  for (let round = 0; round < rounds; round += 1) {
-    for (const name of names) {
-      const start = performance.now()
-      await contenders[name]()
-      took[name].push(performance.now() - start)
-    }
-  }
-  return took
 }

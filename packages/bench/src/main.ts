@@ -17,6 +17,7 @@ import { prepareReply } from './reply.ts'
 import { toJson, toTable } from './report.ts'
 import { startServers } from './servers.ts'
 import { prepareStreams } from './streams.ts'
+import { prepareSummary } from './summary.ts'
 
 const AGAINST_PGBENCH: Partial<Record<Part, RatioKey[]>> = {
   accept: ['accept_events_vs_pgbench', 'accept_batch_events_vs_pgbench'],
@@ -58,6 +59,7 @@ async function measureAll(options: Options, cleanup: Cleanup): Promise<void> {
     fairness: services => prepareFairness(services, servers, options.messages),
     inbox: services => prepareInbox(services, servers, say, options.messages && Math.ceil(options.messages / 5)),
     next: services => prepareNext(services, servers, say, options.messages && Math.ceil(options.messages / 5)),
+    summary: services => prepareSummary(services, servers, say, options.messages),
     history: services => prepareHistory(services, servers, say, options.messages),
     streams: services => prepareStreams(services, servers, options.messages),
     backlog: services => prepareBacklog(services, servers, say, options.messages),

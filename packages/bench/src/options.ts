@@ -8,6 +8,7 @@ export const PARTS = [
   'fairness',
   'inbox',
   'next',
+  'summary',
   'history',
   'streams',
   'backlog',
@@ -15,7 +16,7 @@ export const PARTS = [
 export type Part = (typeof PARTS)[number]
 
 /** They take minutes each, so they run when they are named, and once. */
-const LONG: readonly Part[] = ['inbox', 'next', 'history', 'streams', 'backlog']
+const LONG: readonly Part[] = ['inbox', 'next', 'summary', 'history', 'streams', 'backlog']
 
 /** Where --messages says how many are queued or stored beforehand; of streams, how many are open. */
 const TRIED: readonly Part[] = ['fairness', ...LONG]
@@ -41,12 +42,13 @@ const SECONDS: Record<Part, number> = {
   fairness: 50,
   inbox: 60,
   next: 15,
+  summary: 60,
   history: 30,
   streams: 30,
   backlog: 100,
 }
 const SETUP_SECONDS = 20
-const FILL_SECONDS: Partial<Record<Part, number>> = { inbox: 420, next: 420, history: 480, streams: 60 }
+const FILL_SECONDS: Partial<Record<Part, number>> = { inbox: 420, next: 420, summary: 420, history: 480, streams: 60 }
 
 export const HELP = `Measures Parley against its own database: every result is a ratio, taken on one machine in one run.
 

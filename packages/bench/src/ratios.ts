@@ -65,6 +65,12 @@ export const RULES = {
     better: 'lower',
     meaning: 'p99 of POST /v1/inboxes/{id}/next, fifty agents at once / p99 of SELECT 1, fifty connections at once',
   },
+  summary_p50_vs_sql: {
+    bar: 2,
+    better: 'lower',
+    meaning:
+      'p50 of GET /v1/sla/summary of a year of five million messages / p50 of the query of its sums in a transaction',
+  },
   reply_p50_over_network_ms: {
     bar: null,
     better: 'lower',

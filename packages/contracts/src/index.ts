@@ -31,11 +31,21 @@ export * from './policies.ts'
 export * from './posts.ts'
 export * from './presence.ts'
 export * from './problem.ts'
-export * from './reports.ts'
+export {
+  countedQuery,
+  countedView,
+  type ReportQueryInput,
+  rebuiltView,
+  reportParams,
+  reportQuery,
+  reportView,
+} from './reports.ts'
 export * from './rules.ts'
 export * from './saved-replies.ts'
 export * from './search.ts'
 export * from './sessions.ts'
 export * from './sla.ts'
+export * from './sla-forecast.ts'
+export * from './sla-summary.ts'
 export * from './teams.ts'
 export * from './triage.ts'

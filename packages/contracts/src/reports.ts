@@ -24,7 +24,7 @@ const choice: Record<ReportDimension, z.ZodType<string[]>> = {
   user_id: listOf(z.union([none, id])),
   tag_id: id.transform(tag => [tag]).meta({ type: 'string', format: 'uuid' }),
 }
-const timeZone = z
+export const timeZone = z
   .string()
   .min(1)
   .max(64)
@@ -41,11 +41,11 @@ function isTimeZone(name: string): boolean {
   }
 }
 
-const period = { from: quarterHour, to: quarterHour }
-const inOrder = ({ from, to }: { from: Date; to: Date }) => from < to
-const NOT_IN_ORDER = { message: 'from must lie before to', path: ['to'] }
+export const period = { from: quarterHour, to: quarterHour }
+export const inOrder = ({ from, to }: { from: Date; to: Date }) => from < to
+export const NOT_IN_ORDER = { message: 'from must lie before to', path: ['to'] }
 
-function choices<T extends ReportDimension>(dimensions: readonly T[]) {
+export function choices<T extends ReportDimension>(dimensions: readonly T[]) {
   return Object.fromEntries(dimensions.map(name => [name, choice[name].optional()])) as Record<
     T,
     z.ZodOptional<z.ZodType<string[]>>

@@ -113,50 +113,9 @@ export const breachedClock = listedClock
   .extend({ detection_lag_ms: z.int().meta({ description: 'From its due time until we noticed.' }) })
   .meta({ id: 'BreachedClock' })
 
-const YEAR_MS = 366 * 24 * 3600 * 1000
-
-export const summaryQuery = z
-  .strictObject({ from: instantIn, to: instantIn })
-  .refine(range => range.from < range.to, { message: 'must lie before `to`', path: ['from'] })
-  .refine(range => range.to.getTime() - range.from.getTime() <= 2 * YEAR_MS, {
-    message: 'at most two years at once',
-    path: ['to'],
-  })
-
 export const breachesQuery = clockQuery
   .extend({ from: instantIn, to: instantIn })
   .refine(range => range.from < range.to, { message: 'must lie before `to`', path: ['from'] })
-
-const cohort = z.object({
-  metric: z.enum(SLA_METRICS),
-  /** met ÷ (met + breached); null when neither happened. */
-  attainment: z.number().nullable(),
-  met: z.int(),
-  breached: z.int(),
-  /** Not answered and already late: counted within `breached`. */
-  open_overdue: z.int(),
-  /** Not answered and not yet due: in neither. */
-  open: z.int(),
-  cancelled: z.int(),
-  /** Calendar seconds from the customer's message to the accepted answer, late answers included. */
-  response_seconds: z.object({
-    mean: z.number().nullable(),
-    p50: z.number().nullable(),
-    p90: z.number().nullable(),
-    p95: z.number().nullable(),
-  }),
-})
-
-export const summaryView = z
-  .object({
-    /** Which clocks are counted: those that started in [from, to). */
-    cohort: z.literal('started'),
-    from: instantOut,
-    to: instantOut,
-    as_of: instantOut,
-    metrics: z.array(cohort),
-  })
-  .meta({ id: 'SlaSummary' })
 
 export const recalculateBody = z.strictObject({
   policy_id: id.optional().meta({ description: 'Only clocks that were started with this policy.' }),

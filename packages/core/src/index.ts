@@ -85,8 +85,15 @@ export type { ReplyOutcome } from './record-reply-outcome.ts'
 export { renderSavedReply, UNKNOWN_CONVERSATION } from './render-saved-reply.ts'
 export { UNKNOWN_UPLOADS } from './reply-attachments.ts'
 export { checkTemplate } from './reply-template.ts'
+export { CLOCK_REPORTS_FEED, countClocks } from './reports/count-clocks.ts'
 export { countEvents } from './reports/count-events.ts'
 export { type ReportQuery, type ReportRow, readReport } from './reports/read-report.ts'
+export {
+  findClocksReadUpTo,
+  readSlaSummary,
+  type SlaSummaryQuery,
+  type SlaSummaryRow,
+} from './reports/read-sla-summary.ts'
 export { REPORTS_FEED, rebuildReports } from './reports/rebuild-reports.ts'
 export { identityNetwork } from './resolve-contacts.ts'
 export { oldRepliesTold, resumeSending } from './resume-sending.ts'
@@ -120,6 +127,7 @@ export { breachClocks } from './sla/breach-clocks.ts'
 export { changePolicy } from './sla/change-policy.ts'
 export { createPolicy } from './sla/create-policy.ts'
 export { explainClocks } from './sla/explain-clocks.ts'
+export { forecastSla } from './sla/forecast-sla.ts'
 export { importPolicies } from './sla/import-policies.ts'
 export { type Recalculated, recalculateClocks } from './sla/recalculate-clocks.ts'
 export { type ChangedConversation, settleClocks } from './sla/settle-clocks.ts'

@@ -1,21 +1,32 @@
 import type { ConnectorEvent } from '@parley/contracts'
 import {
   assignConversation,
+  breachClocks,
   changeConversation,
   changeConversationTeam,
+  changePolicy,
+  countClocks,
   countEvents,
   createTeam,
   dismissMessage,
   finishAction,
   mergeConversations,
   queueAction,
+  recalculateClocks,
   splitConversation,
   tagConversation,
   takeActionTask,
   undismissMessage,
   untagConversation,
 } from '@parley/core'
-import { type Channel, type Conversation, type EventRow, type Message, takeConversationNumbers } from '@parley/db'
+import {
+  type Channel,
+  type Conversation,
+  type EventRow,
+  findPolicy,
+  type Message,
+  takeConversationNumbers,
+} from '@parley/db'
 import { ACTION_VERBS, type ActionVerb, DomainError } from '@parley/domain'
 import { capabilities } from '@parley/testing'
 import fc from 'fast-check'
@@ -32,8 +43,14 @@ export const counted = (inbox: Inbox) =>
     const sums = await sql<Row>`select * from report_sums where build = ${build}
       order by measure, minutes, tagged, at, inbox_id, channel_id, post_id, team_id, user_id, tag_id, outcome, reason,
       bucket`.execute(trx)
+    const clocks = await sql<Row>`select * from report_clocks where build = ${build} order by id`.execute(trx)
+    const clockSums = await sql<Row>`
+      select to_jsonb(s) as row from report_clock_sums s where build = ${build} order by 1`.execute(trx)
     const bare = ({ build: _, ...row }: Row) => row
-    return { facts: facts.rows.map(bare), sums: sums.rows.map(bare) }
+    return {
+      ...{ facts: facts.rows.map(bare), sums: sums.rows.map(bare), clocks: clocks.rows.map(bare) },
+      clockSums: clockSums.rows.map(({ row }) => bare(row as Row)),
+    }
   })
 
 /** Reads the log as a consumer does, in pages, from where it was left. */
@@ -47,6 +64,7 @@ export function follow(inbox: Inbox) {
     const last = rows.at(-1)
     if (!last) return 0
     await inbox.run(trx => countEvents(trx, rows, CONNECTED))
+    await inbox.run(trx => countClocks(trx, rows, CONNECTED))
     place = { xact: last.xact, seq: last.seq }
     return rows.length
   }
@@ -62,6 +80,7 @@ export const steps = fc.array(
       ...(['say', 'say', 'say', 'reply', 'reply', 'natively', 'bounce', 'delete', 'edit', 'history', 'alive'] as const),
       ...(['dismiss', 'phishing', 'undismiss', 'like', 'hide', 'unhide', 'tag', 'untag', 'post', 'late'] as const),
       ...(['resolve', 'spam', 'open', 'merge', 'split', 'own', 'team', 'count', 'count'] as const),
+      ...(['pending', 'urgent', 'lenient', 'tick', 'tick', 'policy'] as const),
     ),
     one: fc.nat(5),
     other: fc.nat(5),
@@ -75,7 +94,13 @@ export async function openWorld(inbox: Inbox) {
   const channel = await inbox.addChannel()
   // The numbers of those that are not split off are given out by the inbox of the tests.
   await inbox.run(trx => takeConversationNumbers(trx, 1_000_000))
-  await inbox.promise({ first: 600, next: null })
+  const office = [1, 2, 3, 4, 5].map(weekday => ({ weekday, opens: '09:10', closes: '17:00' }))
+  const target = { seconds: 600, by_priority: { urgent: 120, low: 1200 } }
+  const targets = {
+    ...{ first_response: target, next_response: target, assignment: { seconds: 300 } },
+    ...{ resolution: { seconds: 900 }, team_ownership: { seconds: 600 } },
+  }
+  const policy = await inbox.promise({ first: null, next: null, targets, weekly: office })
   const team = await inbox.run(trx => createTeam(trx, 'Mornings', inbox.agent, CONNECTED))
   const reader = follow(inbox)
   let minute = 0
@@ -85,7 +110,8 @@ export async function openWorld(inbox: Inbox) {
     said += 1
     const now = new Date(at('09:00:00').getTime() + minute * 60_000)
     const { messages, conversations } = await stored(inbox)
-    const context = { inbox, channel, team_id: team.id, now, time: now.toISOString().slice(11, 19), said, step }
+    const time = now.toISOString().slice(11, 19)
+    const context = { inbox, channel, team_id: team.id, policy_id: policy.id, now, time, said, step }
     await inbox
       .run(async () => act(context, messages, conversations, reader))
       .catch(error => {
@@ -105,6 +131,7 @@ type Context = {
   inbox: Inbox
   channel: Channel
   team_id: string
+  policy_id: string
   now: Date
   time: string
   said: number
@@ -114,7 +141,7 @@ type Context = {
 const pick = <T>(list: T[], index: number): T | undefined => list[index % Math.max(1, list.length)]
 
 async function act(
-  { inbox, channel, team_id, now, time, said, step }: Context,
+  { inbox, channel, team_id, policy_id, now, time, said, step }: Context,
   messages: Message[],
   conversations: Conversation[],
   reader: ReturnType<typeof follow>,
@@ -184,8 +211,28 @@ async function act(
       return (
         conversation && inbox.run(trx => untagConversation(trx, conversation.id, `Tag ${other % 2}`, inbox.agent, now))
       )
+    case 'tick':
+      return inbox.run(trx => breachClocks(trx, now, 1 + other))
+    case 'policy':
+      return inbox.run(async trx => {
+        const { version, targets } = (await findPolicy(trx, policy_id))!
+        const change = {
+          targets: { ...targets, next_response: undefined, first_response: { seconds: 60 * (1 + other) } },
+        }
+        await changePolicy(trx, policy_id, change, version, inbox.agent, now)
+        await recalculateClocks(trx, {}, { after: null, limit: 10, dry_run: false }, inbox.agent, now)
+      })
+    case 'urgent':
+    case 'lenient': {
+      const priority = what === 'urgent' ? 'urgent' : 'low'
+      return (
+        conversation &&
+        inbox.run(trx => changeConversation(trx, conversation.id, { priority }, conversation.version, inbox.agent, now))
+      )
+    }
     case 'resolve':
     case 'spam':
+    case 'pending':
     case 'open': {
       const status = what === 'resolve' ? 'resolved' : what
       return (

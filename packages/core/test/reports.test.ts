@@ -38,7 +38,7 @@ t.test('what was counted bit by bit is what a rebuild counts, and what the table
       const before = await counted(inbox)
       t.same(await summed(inbox), await standing(inbox))
       await inbox.run(trx => rebuildReports(trx, CONNECTED))
-      t.same(await counted(inbox), { facts: [], sums: [] })
+      t.same(await counted(inbox), { facts: [], sums: [], clocks: [], clockSums: [] })
       await follow(inbox).toTheEnd(limit)
       t.same(await counted(inbox), before)
       return t.passing()

@@ -9,15 +9,15 @@ import {
   tagConversation,
   untagConversation,
 } from '@parley/core'
-import { insertUser, lockCandidates, summariseClocks } from '@parley/db'
+import { insertUser, lockCandidates } from '@parley/db'
 import type { SlaTargets } from '@parley/domain'
 import { has } from '@parley/testing'
 import { sql } from 'kysely'
 import t from 'tap'
+import { summaryAt } from './clock-summary.ts'
 import { at, CONNECTED, deletion, message, openInboxes } from './inbox.ts'
 
 const { openInbox } = await openInboxes(t)
-const EVERYTHING = { inbox_ids: null }
 
 /** Ana asks at nine what is promised within the hour; nobody ticks unless a test does. */
 async function asked(targets: SlaTargets = { first_response: { seconds: 3600 } }) {
@@ -35,7 +35,7 @@ async function asked(targets: SlaTargets = { first_response: { seconds: 3600 } }
     inbox.send(await inbox.reply(id, at(time), { force: true, ...draft }), at(time))
   const tick = (time: string) => inbox.run(trx => breachClocks(trx, at(time), 100))
   const summary = async (time: string, metric = 'first_response') => {
-    const rows = await inbox.run(trx => summariseClocks(trx, EVERYTHING, at('00:00:00'), at('23:59:59'), at(time)))
+    const { rows } = await summaryAt(inbox, at(time))
     return rows.find(row => row.metric === metric)
   }
   return { inbox, policy, channel, id, clock, change, answer, tick, summary }

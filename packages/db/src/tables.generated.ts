@@ -814,6 +814,53 @@ export interface ReportBuilds {
   workspace_id: Generated<string>;
 }
 
+export interface ReportClocks {
+  build: number;
+  business_ms: number | null;
+  calendar_ms: number | null;
+  cancelled_reason: string | null;
+  channel_id: string;
+  conversation_id: string;
+  due_at: Timestamp;
+  fulfilled_at: Timestamp | null;
+  id: string;
+  inbox_id: string;
+  metric: string;
+  outcome: string;
+  policy_id: string;
+  post_id: string | null;
+  priority: string;
+  started_at: Timestamp;
+  tag_ids: string[];
+  team_id: string | null;
+  user_id: string | null;
+  workspace_id: Generated<string>;
+}
+
+export interface ReportClockSums {
+  at: Timestamp;
+  build: number;
+  business_bucket: number;
+  business_total: number;
+  calendar_bucket: number;
+  calendar_total: number;
+  channel_id: string;
+  cohort: string;
+  count: number;
+  inbox_id: string;
+  metric: string;
+  minutes: number;
+  outcome: string;
+  policy_id: string;
+  post_id: string;
+  priority: string;
+  tag_id: string;
+  tagged: boolean;
+  team_id: string;
+  user_id: string;
+  workspace_id: Generated<string>;
+}
+
 export interface ReportFacts {
   answer_id: string | null;
   answered_at: Timestamp | null;
@@ -1181,6 +1228,8 @@ export interface DB {
   recovery_codes: RecoveryCodes;
   reply_tokens: ReplyTokens;
   report_builds: ReportBuilds;
+  report_clock_sums: ReportClockSums;
+  report_clocks: ReportClocks;
   report_facts: ReportFacts;
   report_sums: ReportSums;
   routing_turns: RoutingTurns;

@@ -22,6 +22,7 @@ export {
 } from './post/surge.ts'
 export * from './report/quarter-hours.ts'
 export * from './report/reports.ts'
+export * from './report/sla-summary.ts'
 export * from './report/time-buckets.ts'
 export * from './routing.ts'
 export * from './rules/action.ts'
@@ -33,6 +34,7 @@ export { parseSearch, type SearchQuery, websearchText } from './search/query.ts'
 export { refused as searchRefused } from './search/refusal.ts'
 export * from './sign-in.ts'
 export {
+  alwaysOpen,
   type Calendar,
   CalendarError,
   type CompiledCalendar,
@@ -48,6 +50,7 @@ export {
 } from './sla/calendar.ts'
 export * from './sla/clock.ts'
 export * from './sla/explain.ts'
+export * from './sla/forecast.ts'
 export * from './sla/metric.ts'
 export * from './sla/policy.ts'
 export * from './sla/wait.ts'

@@ -58,6 +58,8 @@ import { searchRoutes } from './routes/search.ts'
 import { secondFactorRoutes } from './routes/second-factor.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { slaRoutes } from './routes/sla.ts'
+import { slaForecastRoutes } from './routes/sla-forecast.ts'
+import { slaSummaryRoutes } from './routes/sla-summary.ts'
 import { tagRoutes } from './routes/tags.ts'
 import { taskRoutes } from './routes/tasks.ts'
 import { teamRoutes } from './routes/teams.ts'
@@ -139,7 +141,16 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       auditRoutes,
     ],
     ...[contactRoutes, contactNoteRoutes, contactMergeRoutes, contactErasureRoutes, contactExportRoutes],
-    ...[calendarRoutes, holidayRoutes, policyRoutes, reportRoutes, feedRoutes, searchRoutes],
+    ...[
+      calendarRoutes,
+      holidayRoutes,
+      policyRoutes,
+      reportRoutes,
+      slaSummaryRoutes,
+      slaForecastRoutes,
+      feedRoutes,
+      searchRoutes,
+    ],
     ...[watcherRoutes, notificationRoutes, taskRoutes, expertLinkRoutes],
   ]
   for (const routes of versioned) {

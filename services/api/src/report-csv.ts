@@ -1,8 +1,6 @@
-import type { ReportRow } from '@parley/core'
-import { REPORT_DIMENSIONS } from '@parley/domain'
 import { stringify } from 'csv-stringify/sync'
 
-type Table = { rows: ReportRow[]; names: Record<string, string> }
+type Table = { rows: Record<string, unknown>[]; names: Record<string, string> }
 
 /**
  * The rows of a report, with what their ids are called. People name channels and tags, and give reasons: what a
@@ -10,7 +8,7 @@ type Table = { rows: ReportRow[]; names: Record<string, string> }
  * @param columns of a row, in their order
  */
 export function reportCsv({ rows, names }: Table, columns: string[]): string {
-  const isGroup = (column: string) => (REPORT_DIMENSIONS as readonly string[]).includes(column)
+  const isGroup = (column: string) => column.endsWith('_id')
   const headers = columns.flatMap(column => (isGroup(column) ? [column, column.replace(/_id$/, '')] : [column]))
   const records = rows.map(row =>
     columns.flatMap(column => {

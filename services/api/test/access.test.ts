@@ -12,7 +12,7 @@ const channel = await addChannel(api)
 const conversation = await addConversation(api, ours, channel)
 const routes = (await documentedRoutes(api)).filter(({ role }) => role)
 const PERIOD = '?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z'
-const QUERY: Record<string, string> = { '/v1/sla/summary': PERIOD, '/v1/sla/breaches': PERIOD }
+const QUERY: Record<string, string> = { '/v1/sla/breaches': PERIOD }
 let keys = 0
 /** What somebody can call with: a session, a key of theirs, or a key that is nobody's. */
 const HOLDERS = ['session', 'key', 'integration']

@@ -161,28 +161,30 @@ t.test('an instant is a date that exists, with a zone, from 1970 to 9999', async
   await changesNothing(t, api, async () => {
     for (const instant of NO_INSTANTS) {
       const query = `from=${encoded(instant)}&to=2026-06-01T00:00:00Z`
-      isProblem(t, await api.call('GET', `/v1/sla/summary?${query}`), 422, 'validation-failed', `from ${instant}`)
+      isProblem(t, await api.call('GET', `/v1/sla/breaches?${query}`), 422, 'validation-failed', `from ${instant}`)
       const key = await api.call('POST', '/v1/api_keys', { name: 'a', role: 'agent', expires_at: instant })
       isProblem(t, key, 422, 'validation-failed', `expires_at ${instant}`)
       const answer = await api.call('POST', '/v1/sla/policies', { ...policy, enforce_from: instant })
       isProblem(t, answer, 422, 'validation-failed', `enforce_from ${instant}`)
     }
   })
-  const ok = '/v1/sla/summary?from=2026-01-01T00:00:00%2B01:00&to=2026-01-02T00:00:00.123Z'
-  t.equal((await api.call('GET', ok)).body.from, '2025-12-31T23:00:00.000Z')
+  const ok = 'from=2026-01-01T00:00:00%2B01:00&to=2026-01-02T00:00:00'
+  t.equal((await api.call('GET', `/v1/sla/breaches?${ok}.123Z`)).status, 200)
+  t.equal((await api.call('GET', `/v1/sla/summary?${ok}Z`)).body.from, '2025-12-31T23:00:00.000Z')
 })
 
-t.test('a period begins before it ends and is at most two years', async t => {
+t.test('a period begins before it ends', async t => {
   await changesNothing(t, api, async () => {
     const periods = [
       ['2026-02-01T00:00:00Z', '2026-01-01T00:00:00Z'],
       ['2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z'],
       ['2026-01-01T01:00:00%2B01:00', '2026-01-01T00:00:00Z'],
-      ['1990-01-01T00:00:00Z', '2090-01-01T00:00:00Z'],
     ]
     for (const [from, to] of periods) {
-      const answer = await api.call('GET', `/v1/sla/summary?from=${from}&to=${to}`)
-      isProblem(t, answer, 422, 'validation-failed', `${from} to ${to}`)
+      for (const path of ['/v1/sla/summary', '/v1/sla/breaches']) {
+        const answer = await api.call('GET', `${path}?from=${from}&to=${to}`)
+        isProblem(t, answer, 422, 'validation-failed', `${path}: ${from} to ${to}`)
+      }
     }
     isProblem(t, await api.call('GET', '/v1/sla/summary'), 422, 'validation-failed', 'no period')
   })

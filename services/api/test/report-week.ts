@@ -5,7 +5,9 @@ import {
   acceptInbound,
   applyInbound,
   beginSendAttempt,
+  CLOCK_REPORTS_FEED,
   changeConversation,
+  countClocks,
   countEvents,
   dismissMessage,
   finishSendAttempt,
@@ -108,16 +110,19 @@ export function openWeek(api: TestApi) {
   return { run, agent, say, answer, set, dismiss, tag, deliver, count: () => countAll(api) }
 }
 
+const COUNTING = { [REPORTS_FEED]: countEvents, [CLOCK_REPORTS_FEED]: countClocks }
+
 /** Counts what there is in the log of our workspace, from where that was left. */
 export async function countAll(api: TestApi, limit = 10_000): Promise<void> {
-  await api.db.inWorkspace(api.ours.workspace_id, async trx => {
-    await createFeedCursor(trx, REPORTS_FEED, 'beginning', api.clock.now)
-    const { rows } = await sql<EventRow>`
-      select e.* from events e, feed_cursors c where c.consumer = ${REPORTS_FEED} and (e.xact, e.seq) > (c.xact, c.seq)
-      order by e.xact, e.seq limit ${limit}`.execute(trx)
-    const to = rows.at(-1)
-    if (!to) return
-    await countEvents(trx, rows, api.clock.now)
-    await moveFeedCursor(trx, REPORTS_FEED, { to, handled: rows.length }, api.clock.now)
-  })
+  for (const [consumer, count] of Object.entries(COUNTING))
+    await api.db.inWorkspace(api.ours.workspace_id, async trx => {
+      await createFeedCursor(trx, consumer, 'beginning', api.clock.now)
+      const { rows } = await sql<EventRow>`
+        select e.* from events e, feed_cursors c where c.consumer = ${consumer} and (e.xact, e.seq) > (c.xact, c.seq)
+        order by e.xact, e.seq limit ${limit}`.execute(trx)
+      const to = rows.at(-1)
+      if (!to) return
+      await count(trx, rows, api.clock.now)
+      await moveFeedCursor(trx, consumer, { to, handled: rows.length }, api.clock.now)
+    })
 }

@@ -150,5 +150,7 @@ const PERIOD = 'from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z'
 /** What a route cannot be asked without. */
 export const neededQuery = (path: string): string => {
   if (path === '/v1/reports/{report}/conversations') return `${PERIOD}&measure=replies_out`
+  if (path === '/v1/sla/summary/conversations') return `${PERIOD}&measure=breached`
+  if (path === '/v1/sla/summary') return PERIOD
   return /^\/v1\/reports\/(?!rebuild$)/.test(path) ? PERIOD : ''
 }

@@ -20,7 +20,8 @@ import {
 import { ERASED_MARK } from '../erasure/messages.ts'
 import { messageFact, NOTHING_ELSE, replyFact } from './facts-of.ts'
 import { type ReportCredit, type ReportNews, readReportNews } from './read-events.ts'
-import { changesOf } from './sums-of.ts'
+import { changesOf } from './sum-changes.ts'
+import { sumsOf } from './sums-of.ts'
 
 /**
  * Brings what reports count level with what these events are about. Messages are read as they stand now; when something
@@ -40,7 +41,7 @@ export async function countEvents(trx: Trx, events: EventRow[], now: Date): Prom
   const taken = changed.flatMap(fact => before.get(keyOf(fact)) ?? [])
   await removeFacts(trx, build, gone)
   await putFacts(trx, build, changed)
-  await addToSums(trx, build, changesOf([...gone, ...taken], changed))
+  await addToSums(trx, 'report_sums', build, changesOf(sumsOf, ['count', 'total'], [...gone, ...taken], changed))
 }
 
 type Compared = { before: ReportFact[]; after: ReportFact[] }

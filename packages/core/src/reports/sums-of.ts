@@ -78,20 +78,3 @@ function messageMeasures(fact: ReportFact): Measure[] {
 }
 
 const timed = (measure: string, ms: number) => ({ measure, bucket: bucketOf(ms), total: ms })
-
-/** What changes about the sums when these facts take the place of those. */
-export function changesOf(before: ReportFact[], after: ReportFact[]): ReportSum[] {
-  const changes = new Map<string, ReportSum>()
-  const add = (sum: ReportSum, sign: 1 | -1) => {
-    const { count, total, ...key } = sum
-    const text = Object.values(key).map(String).join('\0')
-    const at = `${(sum.at as Date).getTime()}\0${text}`
-    const change = changes.get(at) ?? { ...sum, count: 0, total: 0 }
-    change.count += sign * count
-    change.total = Number(change.total) + sign * Number(total)
-    changes.set(at, change)
-  }
-  for (const fact of before) for (const sum of sumsOf(fact)) add(sum, -1)
-  for (const fact of after) for (const sum of sumsOf(fact)) add(sum, 1)
-  return [...changes.values()].filter(({ count, total }) => count !== 0 || total !== 0)
-}

@@ -49,8 +49,10 @@ export function compiledCalendar(
 // Nor does a version of a policy.
 const started = new Map<string, SlaPromise>()
 
+type PromiseVersions = CalendarVersion & Pick<SlaClock, 'policy_id' | 'policy_version'>
+
 /** What a clock was started with. */
-export async function promiseOf(trx: Trx, clock: SlaClock): Promise<SlaPromise> {
+export async function promiseOf(trx: Trx, clock: PromiseVersions): Promise<SlaPromise> {
   const key = [clock.policy_id, clock.policy_version, clock.calendar_id, clock.calendar_version].join()
   const known = started.get(key) ?? (await findPromise(trx, clock))!
   if (started.size >= MAX_COMPILED) started.clear()

@@ -1,8 +1,8 @@
 import type { AuthorType, Dismissal, Disposition } from '@parley/domain'
 import { type Insertable, type Selectable, sql } from 'kysely'
 import type { Trx } from '../database.ts'
-import { insertRows, rowsOf } from '../rows.ts'
-import type { ReportFacts, ReportSums } from '../tables.generated.ts'
+import { rowsOf } from '../rows.ts'
+import type { DB, ReportFacts, ReportSums } from '../tables.generated.ts'
 
 /** One thing that reports count. */
 export type ReportFact = Omit<Selectable<ReportFacts>, 'workspace_id' | 'build'>
@@ -46,15 +46,18 @@ export async function findReportBuild(trx: Trx): Promise<number | undefined> {
   return row?.build
 }
 
-/** The same, begun where there is none. The caller holds the place of the consumer. */
+/** The same, begun where there is none. The caller holds the place of a consumer that counts. */
 export async function getReportBuild(trx: Trx, now: Date): Promise<number> {
   const found = await findReportBuild(trx)
   if (found !== undefined) return found
-  await insertRows(trx, 'report_builds', [{ build: 1, begun_at: now }])
+  // Another consumer may begin it at the same time.
+  await sql`insert into report_builds (build, begun_at) values (1, ${now}) on conflict (workspace_id) do nothing`.execute(
+    trx,
+  )
   return 1
 }
 
-/** Begins to count anew: what was counted before counts no more. The caller holds the place of the consumer. */
+/** Begins to count anew: what was counted before counts no more. The caller holds the places of all consumers that count. */
 export async function beginReportBuild(trx: Trx, now: Date): Promise<void> {
   await sql`
     insert into report_builds as b (build, begun_at) values (1, ${now})
@@ -196,24 +199,45 @@ export async function removeFacts(trx: Trx, build: number, keys: ReportFactKey[]
     where f.build = ${build} and f.kind = gone.kind and f.id = gone.id`.execute(trx)
 }
 
+/** Of each table of sums what tells them apart. */
+const SUM_KEYS = {
+  report_sums: [
+    ...['measure', 'minutes', 'tagged', 'at', 'inbox_id', 'channel_id', 'post_id', 'team_id', 'user_id', 'tag_id'],
+    ...['outcome', 'reason', 'bucket'],
+  ],
+  report_clock_sums: [
+    ...['cohort', 'minutes', 'tagged', 'metric', 'at', 'inbox_id', 'channel_id', 'post_id', 'team_id', 'user_id'],
+    ...['tag_id', 'policy_id', 'priority', 'outcome', 'calendar_bucket', 'business_bucket'],
+  ],
+}
+type SumTable = keyof typeof SUM_KEYS
+
 /** Adds to the sums; those that nothing is left of go. */
-export async function addToSums(trx: Trx, build: number, sums: ReportSum[]): Promise<void> {
+export async function addToSums<T extends SumTable>(
+  trx: Trx,
+  table: T,
+  build: number,
+  sums: Partial<Insertable<DB[T]>>[],
+): Promise<void> {
   if (sums.length === 0) return
-  const columns = sql.join(Object.keys(sums[0]!).map(column => sql.ref(column)))
+  const keys = SUM_KEYS[table]
+  const columns = Object.keys(sums[0]!)
+  const list = (names: string[]) => sql.join(names.map(name => sql.ref(name)))
+  const amounts = columns
+    .filter(column => !keys.includes(column))
+    .map(column => sql`${sql.ref(column)} = s.${sql.ref(column)} + excluded.${sql.ref(column)}`)
   await sql`
-    insert into report_sums as s (build, ${columns})
-    select ${build}::integer, ${columns} from ${rowsOf('report_sums', sums)} as told
-    on conflict (workspace_id, build, measure, minutes, tagged, at, inbox_id, channel_id, post_id, team_id, user_id, tag_id,
-      outcome, reason, bucket)
-    do update set count = s.count + excluded.count, total = s.total + excluded.total`.execute(trx)
-  await sql`delete from report_sums where build = ${build} and count = 0`.execute(trx)
+    insert into ${sql.table(table)} as s (build, ${list(columns)})
+    select ${build}::integer, ${list(columns)} from ${rowsOf(table, sums)} as told
+    on conflict (workspace_id, build, ${list(keys)}) do update set ${sql.join(amounts)}`.execute(trx)
+  await sql`delete from ${sql.table(table)} where build = ${build} and count = 0`.execute(trx)
 }
 
 /** Clears away what former builds left, up to `limit` rows of each kind. Returns how many of the kind that has more. */
 export async function deleteFormerBuilds(trx: Trx, limit: number): Promise<number> {
   const former = sql`build < (select build from report_builds)`
   const gone = await Promise.all(
-    ['report_facts', 'report_sums'].map(table =>
+    ['report_facts', 'report_sums', 'report_clocks', 'report_clock_sums'].map(table =>
       sql`delete from ${sql.table(table)} where ctid = any(array(
         select ctid from ${sql.table(table)} where ${former} limit ${limit}))`.execute(trx),
     ),

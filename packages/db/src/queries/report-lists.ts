@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Trx } from '../database.ts'
 import type { ReportFact } from './report-facts.ts'
-import { isOneOf, type ReportSelection } from './report-sums.ts'
+import { chosenFrom, type ReportSelection } from './report-selection.ts'
 
 export type CountedPosition = { at: Date; id: string }
 
@@ -22,7 +22,6 @@ export async function listCounted(
   { measure, outcome, reason, from, to, filters, inbox_ids }: CountedFilter,
   page: { limit: number; after?: CountedPosition | undefined },
 ): Promise<CountedThing[]> {
-  const { tag_id, ...others } = filters
   const answers = measure === 'answer'
   const at = answers ? sql`answered_at` : sql`at`
   const kind = answers ? sql`kind = 'message' and wait_ms is not null` : sql`kind = ${measure}`
@@ -32,9 +31,7 @@ export async function listCounted(
     sql`${at} >= ${from} and ${at} < ${to}`,
     ...(outcome === undefined ? [] : [sql`outcome = ${outcome}`]),
     ...(reason === undefined ? [] : [sql`reason = ${reason}`]),
-    ...(inbox_ids ? [sql`inbox_id = any(${inbox_ids}::uuid[])`] : []),
-    ...(tag_id ? [sql`tag_ids && ${tag_id}::uuid[]`] : []),
-    ...Object.entries(others).map(([name, ids]) => isOneOf(name, ids)),
+    ...chosenFrom({ filters, inbox_ids }),
     ...(page.after ? [sql`(${at}, id) > (${page.after.at}::timestamptz, ${page.after.id}::uuid)`] : []),
   ]
   const { rows } = await sql<CountedThing>`

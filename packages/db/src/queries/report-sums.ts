@@ -1,24 +1,12 @@
-import { beginningOf, beginsAt, type ReportDimension, type ReportInterval } from '@parley/domain'
+import type { ReportDimension } from '@parley/domain'
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
-
-const NONE = sql`'00000000-0000-0000-0000-000000000000'::uuid`
-
-/** Of which numbers, from when until when, told apart by what. A null among the values of a filter: of none. */
-export type ReportSelection = {
-  from: Date
-  to: Date
-  /** IANA; where days, weeks and months begin. */
-  time_zone: string
-  interval: ReportInterval
-  dimensions: ReportDimension[]
-  filters: Partial<Record<ReportDimension, (string | null)[]>>
-  /** Those that the caller sees; null: all. */
-  inbox_ids: string[] | null
-}
+import { chosenFrom, grouped, groups, type ReportSelection, shown, summedOf, timesOf } from './report-selection.ts'
 
 /** To what a number belongs. `from` and `to` are those of its period, cut off where the selection ends. */
-export type ReportGroup = { from: Date; to: Date } & Partial<Record<ReportDimension, string | null>>
+export type ReportGroup<D extends string = ReportDimension> = { from: Date; to: Date } & Partial<
+  Record<D, string | null>
+>
 export type SummedCount = ReportGroup & { measure: string; outcome: string; reason: string; count: number }
 /** `mean` in milliseconds, percentiles as buckets. */
 export type SummedTimes = ReportGroup & {
@@ -32,10 +20,10 @@ export type SummedTimes = ReportGroup & {
 
 /**
  * Has what follows in this transaction read sums along their index. They are a small part of the table, of which the planner
- * knows too little: it takes a year of one measure for more than it is, and reads them all.
+ * knows too little: it takes a year of one measure for more than it is, and reads them all. Compiling takes longer than it saves.
  */
 export async function readSumsByIndex(trx: Trx): Promise<void> {
-  await sql.raw("set local enable_seqscan = off; set local work_mem = '32MB'").execute(trx)
+  await sql.raw("set local enable_seqscan = off; set local jit = off; set local work_mem = '32MB'").execute(trx)
 }
 
 /** The counts of these measures, up to `limit` of them. Reads sums alone. */
@@ -48,7 +36,7 @@ export async function readCounts(
   const { rows } = await sql<SummedCount>`
     with summed as (
       select ${grouped(selection)}, measure, outcome, reason, sum(count)::int as count
-      from report_sums where ${conditions(selection, measures, await splitHours(trx, selection))}
+      from report_sums where ${await conditions(trx, selection, measures)}
       group by ${groups(selection)}, measure, outcome, reason limit ${limit})
     select ${shown(selection)}, measure, outcome, reason, count from summed
     order by ${groups(selection)}, measure, outcome, reason`.execute(trx)
@@ -65,7 +53,7 @@ export async function readTimes(
   const { rows } = await sql<SummedTimes>`
     with buckets as (
       select ${grouped(selection)}, measure, bucket, sum(count)::bigint as count, sum(total)::float8 as total
-      from report_sums where ${conditions(selection, measures, await splitHours(trx, selection))}
+      from report_sums where ${await conditions(trx, selection, measures)}
       group by ${groups(selection)}, measure, bucket),
     ranked as (
       select *, sum(count) over (partition by ${groups(selection)}, measure order by bucket) as upto,
@@ -82,93 +70,21 @@ export async function readTimes(
   return rows
 }
 
-const column = (name: string) => sql.ref(name)
-
-/** The columns of a group as they are read from the sums, where nothing is the id of zeros. */
-function grouped({ from, time_zone, interval, dimensions }: ReportSelection): RawBuilder<unknown> {
-  const period =
-    interval === 'none'
-      ? sql`${from}::timestamptz as period`
-      : sql`date_trunc(${sql.lit(interval)}, at, ${time_zone}::text) as period`
-  return sql.join([period, ...dimensions.map(column)])
+/** Of which sums. */
+async function conditions(trx: Trx, selection: ReportSelection, measures: string[]): Promise<RawBuilder<unknown>> {
+  const times = sql.join(await timesOf(trx, selection), sql` or `)
+  return sql`measure = any(${measures}) and ${summedOf(selection)} and (${times})`
 }
-
-const groups = ({ dimensions }: ReportSelection) => sql.join([sql`period`, ...dimensions.map(column)])
-
-function shown({ from, to, time_zone, interval, dimensions }: ReportSelection): RawBuilder<unknown> {
-  const end =
-    interval === 'none'
-      ? sql`${to}::timestamptz`
-      : interval === 'hour'
-        ? sql`period + interval '1 hour'`
-        : // By the calendar: a day may have 23 hours.
-          sql`(period at time zone ${time_zone}::text + ${sql.lit(`1 ${interval}`)}::interval) at time zone ${time_zone}::text`
-  const ids = dimensions.map(name => sql`nullif(${column(name)}, ${NONE})::text as ${column(name)}`)
-  return sql.join([
-    sql`greatest(period, ${from}::timestamptz) as "from"`,
-    sql`least(${end}, ${to}::timestamptz) as "to"`,
-    ...ids,
-  ])
-}
-
-const QUARTERS_MS = [0, 15, 30, 45].map(minutes => minutes * 60_000)
-/** Where this many hours are split, as all are by the hour in Kathmandu, quarters are read alone. */
-const MAX_SPLIT = 2_000
-
-/** The hours within which a period begins or ends: they are put together from quarters. */
-async function splitHours(trx: Trx, { from, to, time_zone, interval }: ReportSelection): Promise<Date[]> {
-  const ends = [from, to].filter(end => !beginsAt(end, 60)).map(end => beginningOf(end, 60))
-  if (interval === 'none' || time_zone === 'UTC') return ends
-  const { rows } = await sql<{ at: Date }>`
-    select distinct date_trunc('hour', begins, 'UTC') as at from (
-      select distinct date_trunc(${sql.lit(interval)}, hour, ${time_zone}::text) as begins
-      from generate_series(${from}::timestamptz, ${to}::timestamptz + interval '1 hour', interval '1 hour') as hour) periods
-    where begins > ${from} and begins < ${to} and begins <> date_trunc('hour', begins, 'UTC')`.execute(trx)
-  return [...ends, ...rows.map(({ at }) => at)]
-}
-
-/** Of which hours and quarters the sums are read, so that each thing is read once. */
-function timesIn({ from, to }: ReportSelection, split: Date[]): RawBuilder<unknown> {
-  const within = sql`at >= ${from} and at < ${to}`
-  if (split.length === 0) return sql`minutes = 60 and ${within}`
-  if (split.length > MAX_SPLIT) return sql`minutes = 15 and ${within}`
-  const quarters = split.flatMap(hour => QUARTERS_MS.map(ms => new Date(hour.getTime() + ms)))
-  return sql`${within} and ((minutes = 60 and at <> all(${split}::timestamptz[]))
-    or (minutes = 15 and at = any(${quarters}::timestamptz[])))`
-}
-
-function conditions(selection: ReportSelection, measures: string[], split: Date[]): RawBuilder<unknown> {
-  const { dimensions, filters, inbox_ids } = selection
-  const { tag_id, ...others } = filters
-  const chosen = Object.entries(others).map(
-    ([name, ids]) => sql`${column(name)} = any(${ids.map(id => id ?? NO_ID)}::uuid[])`,
-  )
-  const all = [
-    sql`build = (select build from report_builds)`,
-    sql`measure = any(${measures})`,
-    sql`tagged = ${sql.lit(tag_id !== undefined || dimensions.includes('tag_id'))}`,
-    timesIn(selection, split),
-    ...(inbox_ids ? [sql`inbox_id = any(${inbox_ids}::uuid[])`] : []),
-    ...(tag_id ? [sql`tag_id = any(${tag_id}::uuid[])`] : []),
-    ...chosen,
-  ]
-  return sql.join(all, sql` and `)
-}
-
-const NO_ID = '00000000-0000-0000-0000-000000000000'
 
 /** How many replies of people there were, and how many of them say the same as another one of them. */
 export async function readAlikeReplies(
   trx: Trx,
   { from, to, filters, inbox_ids }: ReportSelection,
 ): Promise<{ replies: number; alike: number }> {
-  const { tag_id, ...others } = filters
   const all = [
     sql`build = (select build from report_builds) and kind = 'reply' and outcome <> 'program'`,
     sql`at >= ${from} and at < ${to}`,
-    ...(inbox_ids ? [sql`inbox_id = any(${inbox_ids}::uuid[])`] : []),
-    ...(tag_id ? [sql`tag_ids && ${tag_id}::uuid[]`] : []),
-    ...Object.entries(others).map(([name, ids]) => isOneOf(name, ids)),
+    ...chosenFrom({ filters, inbox_ids }),
   ]
   const { rows } = await sql<{ replies: number; alike: number }>`
     select coalesce(sum(count), 0)::int as replies,
@@ -177,13 +93,6 @@ export async function readAlikeReplies(
     trx,
   )
   return rows[0]!
-}
-
-/** The condition that a column of the facts is one of these; null: nothing stands there. */
-export function isOneOf(name: string, ids: (string | null)[]): RawBuilder<unknown> {
-  const some = ids.filter(id => id !== null)
-  const found = sql`${column(name)} = any(${some}::uuid[])`
-  return ids.length > some.length ? sql`(${found} or ${column(name)} is null)` : found
 }
 
 /** Up to when reports have read the log: all of it is `now`; undefined while nothing was read yet. */
@@ -202,7 +111,7 @@ export async function listReportNames(trx: Trx, ids: string[]): Promise<Map<stri
   const { rows } = await sql<{ id: string; name: string }>`
     select id, name from inboxes where ${wanted} union all select id, name from channels where ${wanted}
     union all select id, name from teams where ${wanted} union all select id, name from users where ${wanted}
-    union all select id, name from tags where ${wanted}
+    union all select id, name from tags where ${wanted} union all select id, name from sla_policies where ${wanted}
     union all select id, left(coalesce(text, external_id), 80) from posts where ${wanted}`.execute(trx)
   return new Map(rows.map(({ id, name }) => [id, name]))
 }

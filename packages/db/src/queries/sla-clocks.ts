@@ -3,7 +3,6 @@ import { type Insertable, type Selectable, sql, type Updateable } from 'kysely'
 import type { SystemTrx, Trx } from '../database.ts'
 import { insertRows, rowsOf } from '../rows.ts'
 import type { SlaClocks } from '../tables.generated.ts'
-import type { Reach } from './visibility.ts'
 
 export type SlaClock = Selectable<SlaClocks>
 
@@ -163,47 +162,4 @@ export async function setWarnings(
     from unnest(${column('id')}::uuid[], ${column('told')}::int[], ${column('warn_at')}::timestamptz[])
       as w (id, told, warn_at)
     where c.id = w.id`.execute(trx)
-}
-
-export type MetricSummary = {
-  metric: SlaMetric
-  met: number
-  breached: number
-  open_overdue: number
-  open: number
-  cancelled: number
-  mean: number | null
-  p50: number | null
-  p90: number | null
-  p95: number | null
-}
-
-/**
- * Outcomes of the clocks that started in [from, to), judged at `now`, in the inboxes that the caller sees. A late answer is
- * in the times as well. What was breached counts as that whatever became of it, also where nobody has recorded it yet.
- */
-export async function summariseClocks(
-  trx: Trx,
-  { inbox_ids }: Reach,
-  from: Date,
-  to: Date,
-  now: Date,
-): Promise<MetricSummary[]> {
-  const { rows } = await sql<MetricSummary>`
-    select metric,
-      count(*) filter (where state = 'fulfilled' and not late) as met,
-      count(*) filter (where late) as breached,
-      count(*) filter (where late and state in ('running', 'paused')) as open_overdue,
-      count(*) filter (where not late and state in ('running', 'paused')) as open,
-      count(*) filter (where not late and state = 'cancelled') as cancelled,
-      avg(seconds)::float8 as mean,
-      percentile_cont(0.5) within group (order by seconds) as p50,
-      percentile_cont(0.9) within group (order by seconds) as p90,
-      percentile_cont(0.95) within group (order by seconds) as p95
-    from (select *, extract(epoch from fulfilled_at - started_at)::float8 as seconds,
-        breached_at is not null or (state = 'running' and due_at < ${now}) as late
-      from sla_clocks where started_at >= ${from} and started_at < ${to}
-        and (${inbox_ids}::uuid[] is null or inbox_id = any(${inbox_ids}::uuid[]))) clocks
-    group by metric order by metric`.execute(trx)
-  return rows
 }

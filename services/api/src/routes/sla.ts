@@ -8,20 +8,10 @@ import {
   pageOf,
   recalculateBody,
   recalculatedView,
-  summaryQuery,
-  summaryView,
 } from '@parley/contracts'
 import { explainClocks, recalculateClocks } from '@parley/core'
-import {
-  findConversation,
-  findPolicy,
-  type ListedClock,
-  listAtRisk,
-  listBreaches,
-  listWaits,
-  summariseClocks,
-} from '@parley/db'
-import { DomainError, NotFound, SLA_METRICS } from '@parley/domain'
+import { findConversation, findPolicy, type ListedClock, listAtRisk, listBreaches, listWaits } from '@parley/db'
+import { DomainError, NotFound } from '@parley/domain'
 import { z } from 'zod'
 import { page } from '../paging.ts'
 import { refuseUnknownNames, refuseUnless } from '../refuse-unknown.ts'
@@ -147,46 +137,6 @@ export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
       return { dry_run, ...total, complete: after === null, after }
     },
   )
-
-  app.get(
-    '/sla/summary',
-    {
-      config: { access: 'lead' },
-      schema: {
-        tags: ['Leads'],
-        summary: 'Attainment and response times of the clocks that started in a period',
-        querystring: summaryQuery,
-        response: { 200: summaryView },
-      },
-    },
-    async request => {
-      const { from, to } = request.query
-      const as_of = now()
-      const rows = await db.readInWorkspace(request.credential.workspace_id, trx =>
-        summariseClocks(trx, request.credential, from, to, as_of),
-      )
-      const metrics = SLA_METRICS.map(metric => {
-        const row = rows.find(candidate => candidate.metric === metric) ?? NOTHING
-        const { met, breached, open_overdue, open, cancelled, mean, p50, p90, p95 } = row
-        const attainment = met + breached === 0 ? null : met / (met + breached)
-        const response_seconds = { mean, p50, p90, p95 }
-        return { metric, attainment, met, breached, open_overdue, open, cancelled, response_seconds }
-      })
-      return { cohort: 'started' as const, from, to, as_of, metrics }
-    },
-  )
-}
-
-const NOTHING = {
-  met: 0,
-  breached: 0,
-  open_overdue: 0,
-  open: 0,
-  cancelled: 0,
-  mean: null,
-  p50: null,
-  p90: null,
-  p95: null,
 }
 
 /** So many conversations are locked at a time, and so long one call takes; the next one goes on. */

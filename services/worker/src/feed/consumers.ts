@@ -1,6 +1,8 @@
 import type { EventType } from '@parley/contracts'
 import {
   applyRules,
+  CLOCK_REPORTS_FEED,
+  countClocks,
   countEvents,
   followPosts,
   indexEvents,
@@ -85,6 +87,16 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     pace: 'gently',
     handle: async (trx, events, now) => {
       await countEvents(trx, events, now)
+      return false
+    },
+  },
+  {
+    name: CLOCK_REPORTS_FEED,
+    from: 'beginning',
+    batch: 500,
+    pace: 'gently',
+    handle: async (trx, events, now) => {
+      await countClocks(trx, events, now)
       return false
     },
   },
