@@ -649,6 +649,7 @@ export const COLUMN_TYPES = {
     actor_id: 'uuid',
     actor_type: 'text',
     at: 'timestamp with time zone',
+    clock_id: 'uuid',
     conversation_id: 'uuid',
     event_id: 'uuid',
     id: 'uuid',

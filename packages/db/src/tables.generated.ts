@@ -722,6 +722,7 @@ export interface Notifications {
   actor_id: string | null;
   actor_type: string;
   at: Timestamp;
+  clock_id: string | null;
   conversation_id: string;
   event_id: string;
   id: string;

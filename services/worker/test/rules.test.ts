@@ -25,7 +25,9 @@ import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
 import { eraseContacts } from '../src/processors/erasures.ts'
 import { send } from '../src/processors/send.ts'
+import { slaTick } from '../src/processors/sla.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
+import { promise } from './promise.ts'
 
 const RULES = FEED_CONSUMERS.filter(({ name }) => name === 'rules')
 
@@ -128,6 +130,30 @@ t.test(
     t.match(note, { author_type: 'rule', body: 'Was ana.' })
   },
 )
+
+t.test('rules act on warnings and on breaches', async t => {
+  const world = await setUp(t)
+  const { actor, clock, run } = world
+  await promise(world, { first_response: { seconds: 600, warn_before_seconds: [60] } })
+  await run(trx => createTag(trx, { name: 'Late', color: null }, actor, clock.now))
+  await world.rule({ triggers: ['sla.warned'], actions: [{ type: 'assign', assignee_id: actor.id }] })
+  await world.rule({ triggers: ['sla.breached'], actions: [{ type: 'add_tag', tag: 'Late' }, urgent] })
+  await world.receive(comment('m-1'))
+  const tick = async (time: string) => {
+    clock.now = at(time)
+    await slaTick(world.ctx)()
+    await world.level()
+  }
+  await tick('09:08:59')
+  has(t, await world.conversation(), { assignee_id: null, priority: 'normal' })
+  await tick('09:09:00')
+  has(t, await world.conversation(), { assignee_id: actor.id, priority: 'normal' })
+  await tick('09:10:01')
+  has(t, await world.conversation(), { assignee_id: actor.id, priority: 'urgent' })
+  t.equal((await world.log('conversation.tagged')).length, 1)
+  const [breached] = await world.log('sla.breached')
+  has(t, breached!.data as { assignee_id: string }, { assignee_id: actor.id })
+})
 
 t.test('history fires no rule', async t => {
   const world = await setUp(t)

@@ -1,5 +1,14 @@
-import { appendEvents, lockClocksToWarn, type NewEvent, type SlaClock, setWarnings, type Trx } from '@parley/db'
+import {
+  appendEvents,
+  listConversationsByIds,
+  lockClocksToWarn,
+  type NewEvent,
+  type SlaClock,
+  setWarnings,
+  type Trx,
+} from '@parley/db'
 import { type CompiledCalendar, nextWarning, SYSTEM } from '@parley/domain'
+import { creditOf } from '../credit.ts'
 import { aboutClock } from './clock-events.ts'
 import { compiledCalendar, promiseOf } from './promises.ts'
 
@@ -9,6 +18,8 @@ import { compiledCalendar, promiseOf } from './promises.ts'
  */
 export async function warnClocks(trx: Trx, now: Date, limit: number): Promise<number> {
   const clocks = await lockClocksToWarn(trx, now, limit)
+  const ids = [...new Set(clocks.map(clock => clock.conversation_id))]
+  const conversations = new Map((await listConversationsByIds(trx, ids)).map(row => [row.id, row]))
   const events: NewEvent[] = []
   const left = []
   for (const clock of clocks) {
@@ -16,13 +27,14 @@ export async function warnClocks(trx: Trx, now: Date, limit: number): Promise<nu
     const { told, warn_at } = warningsUntil(compiledCalendar(promise, promise.calendar), clock, now)
     left.push({ id: clock.id, told: told.length, warn_at })
     const { conversation_id } = clock
+    const about = { ...aboutClock(clock), ...creditOf(conversations.get(conversation_id)!) }
     for (const data of told) {
       events.push({
         type: 'sla.warned',
         at: now,
         actor: SYSTEM,
         conversation_id,
-        data: { ...aboutClock(clock), ...data },
+        data: { ...about, ...data },
       })
     }
   }

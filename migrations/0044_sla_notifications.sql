@@ -1,0 +1,14 @@
+-- People are told of promises that are about to be broken, and of those that are.
+set local lock_timeout = '2s';
+
+alter table notifications
+  -- Which promise it is about.
+  add column clock_id uuid,
+  drop constraint notifications_kind_check,
+  add constraint notifications_kind_check check (kind in
+    ('mentioned', 'assigned', 'unassigned', 'customer_message', 'resolved', 'reopened', 'task_due', 'expert_answered',
+      'sla_warned', 'sla_breached'))
+    not valid;
+-- A thread in which a hundred customers wait too long is one thing to look at.
+create unique index notifications_one_unread_of_sla on notifications (workspace_id, user_id, conversation_id, kind)
+  where kind in ('sla_warned', 'sla_breached') and read_at is null;
