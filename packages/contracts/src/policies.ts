@@ -89,6 +89,10 @@ const fields = {
   calendar_id: id,
   conditions,
   targets,
+  top_level_reply_answers_all: z.boolean().meta({
+    description:
+      'Whether what we say at the top of a public thread answers everybody who waits in it; otherwise only an answer to a customer answers that customer.',
+  }),
   /** Waits that began earlier get no clock, so that a new policy does not breach in a mass. Now, when absent. */
   enforce_from: instantIn,
 }
@@ -98,6 +102,7 @@ export const policyBody = z.strictObject({
   position: fields.position.default(100),
   enabled: fields.enabled.default(true),
   conditions: fields.conditions.default(null),
+  top_level_reply_answers_all: fields.top_level_reply_answers_all.default(false),
   enforce_from: fields.enforce_from.optional(),
 })
 export const policyPatch = z.strictObject(fields).partial()
@@ -122,6 +127,7 @@ const view = {
   calendar_id: id,
   conditions: z.unknown(),
   targets: z.unknown(),
+  top_level_reply_answers_all: z.boolean(),
   enforce_from: instantOut,
   created_at: instantOut,
 }

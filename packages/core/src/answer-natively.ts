@@ -4,6 +4,7 @@ import {
   findOldestAwaiting,
   findOnlyCustomer,
   findWaiting,
+  listAnsweredFromTheTop,
   listNativeAnswers,
   listOvertaken,
   listSamePerson,
@@ -63,10 +64,14 @@ async function precede(trx: Trx, channel: Channel, answer: Message, now: Date): 
   return events
 }
 
-/** Whom an answer is for. What answers no message by name is for the one customer of its thread, if there is but one. */
-async function addressees(trx: Trx, { conversation_id, contact_id, parent_external_id }: Message): Promise<string[]> {
+/**
+ * Whom an answer is for. What answers no message by name is for the one customer of its thread, if there is but one; of
+ * several, what stands at the top is for those whose policy says so.
+ */
+async function addressees(trx: Trx, answer: Message): Promise<string[]> {
+  const { conversation_id, contact_id, parent_external_id } = answer
   const known = parent_external_id ? contact_id : await findOnlyCustomer(trx, conversation_id)
-  return known ? listSamePerson(trx, known) : []
+  return known ? listSamePerson(trx, known) : listAnsweredFromTheTop(trx, answer)
 }
 
 async function applyAnswer(

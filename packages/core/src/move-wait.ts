@@ -28,7 +28,11 @@ export async function moveWait(
   const promise = await promiseOf(trx, clock)
   const warnings = promise.targets[clock.metric]?.warn_before_seconds ?? []
   const times = timesOf(compiledCalendar(promise, promise.calendar), { ...clock, started_at: opened_at }, warnings)
-  const moved = await updateClock(trx, clock.id, { started_at: opened_at, ...times })
+  // A policy that had its say from the start has it from there.
+  const { top_level_since } = clock
+  const fromStart = top_level_since?.getTime() === clock.started_at.getTime()
+  const since = fromStart ? { top_level_since: opened_at } : {}
+  const moved = await updateClock(trx, clock.id, { started_at: opened_at, ...times, ...since })
   const { conversation_id } = wait
   const data = { ...aboutClock(moved), reason }
   const event = { type: 'sla.retargeted' as const, at: now, actor: SYSTEM, conversation_id, data }

@@ -988,6 +988,7 @@ export interface SlaClocks {
   state: Generated<import('@parley/domain').ClockState>;
   target_seconds: number;
   team_id: string | null;
+  top_level_since: Timestamp | null;
   wait_id: string | null;
   warn_at: Timestamp | null;
   warnings: Generated<number[]>;
@@ -1016,6 +1017,7 @@ export interface SlaPolicyVersions {
   policy_id: string;
   position: Generated<number>;
   targets: Json;
+  top_level_reply_answers_all: Generated<boolean>;
   version: number;
   workspace_id: Generated<string>;
 }

@@ -21,6 +21,7 @@ import {
   metricOfWait,
   nextWarning,
   type PolicyFacts,
+  RESPONSE_METRICS,
   type SlaMetric,
   searchKey,
   targetSeconds,
@@ -59,8 +60,8 @@ export async function promiseOf(trx: Trx, clock: SlaClock): Promise<SlaPromise> 
 }
 
 /** A clock as it starts. */
-export type PromisedClock = Omit<SlaPromise, 'calendar' | 'conditions' | 'targets' | 'enforce_from'> &
-  Pick<SlaClock, 'started_at' | 'target_seconds' | 'due_at' | 'priority' | 'warnings' | 'warn_at'>
+export type PromisedClock = Pick<SlaPromise, 'policy_id' | 'policy_version' | keyof CalendarVersion> &
+  Pick<SlaClock, 'started_at' | 'target_seconds' | 'due_at' | 'priority' | 'warnings' | 'warn_at' | 'top_level_since'>
 
 /**
  * The clock of a promise to a conversation of that priority; undefined where nothing is promised for this metric, or it
@@ -79,8 +80,15 @@ export function promisedClock(
   return {
     ...{ policy_id, policy_version, calendar_id, calendar_version, priority, started_at },
     target_seconds: run.target_seconds,
+    top_level_since: topLevelSince(promise, metric, started_at),
     ...timesOf(compiledCalendar(promise, promise.calendar), run, target.warn_before_seconds ?? []),
   }
+}
+
+/** Since when what we say at the top of a thread ends a clock: `from` where its policy says so. */
+export function topLevelSince(promise: SlaPromise, metric: SlaMetric, from: Date): Date | null {
+  const isResponse = (RESPONSE_METRICS as readonly SlaMetric[]).includes(metric)
+  return isResponse && promise.top_level_reply_answers_all ? from : null
 }
 
 /** When a clock falls due, and when that is told next. */

@@ -8,7 +8,7 @@ import {
   targetSeconds,
 } from '@parley/domain'
 import { aboutClock } from './clock-events.ts'
-import { compiledCalendar, promisedClock, timesOf } from './promises.ts'
+import { compiledCalendar, promisedClock, timesOf, topLevelSince } from './promises.ts'
 
 /** A conversation as it is now, as far as its clocks look at it. */
 export type Clocked = {
@@ -123,7 +123,8 @@ export class ClockStepper {
     const times = timesOf(compiledCalendar(promise, promise.calendar), run, target.warn_before_seconds ?? [])
     const due_at = this.#notBefore(times.due_at)
     const versions = { policy_version, calendar_id, calendar_version, priority, target_seconds: run.target_seconds }
-    const renewed = this.#change(clock, { ...versions, ...times, due_at, cause: 'recalculated' })
+    const top_level_since = topLevelSince(promise, clock.metric, clock.top_level_since ?? this.now)
+    const renewed = this.#change(clock, { ...versions, ...times, due_at, top_level_since, cause: 'recalculated' })
     const previous = { due_at: clock.due_at, policy_version: clock.policy_version }
     this.#tell('sla.recalculated', { ...aboutClock(renewed), calendar_id, calendar_version }, previous)
     return renewed
@@ -142,7 +143,9 @@ export class ClockStepper {
     const stood = { state, counted_ms, running_since, paused_at, paused_ms }
     const calendar = compiledCalendar(promise, promise.calendar)
     const { due_at } = timesOf(calendar, { ...promised, counted_ms, running_since }, [])
-    const entered = { ...promised, ...stood, due_at: this.#notBefore(due_at), cause: 'policy_applied' }
+    // What was said before it came under this policy is judged by the one of then.
+    const top_level_since = topLevelSince(promise, metric, clock.top_level_since ?? this.now)
+    const entered = { ...promised, ...stood, due_at: this.#notBefore(due_at), top_level_since, cause: 'policy_applied' }
     return this.#start(entered, { wait_id, contact_id, metric, ordinal }) as SlaClock
   }
 

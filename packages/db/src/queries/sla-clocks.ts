@@ -83,7 +83,7 @@ const CHANGING = [
   ...(['policy_version', 'calendar_id', 'calendar_version'] as const),
   ...(['id', 'state', 'target_seconds', 'due_at', 'priority', 'cause', 'warnings', 'warn_at'] as const),
   ...(['counted_ms', 'running_since', 'paused_at', 'paused_ms', 'breached_at', 'detected_at'] as const),
-  ...(['fulfilled_at', 'cancelled_at', 'cancelled_reason', 'owner_id', 'team_id'] as const),
+  ...(['fulfilled_at', 'cancelled_at', 'cancelled_reason', 'owner_id', 'team_id', 'top_level_since'] as const),
 ]
 
 export async function updateClock(trx: Trx, id: string, change: Updateable<SlaClocks>): Promise<SlaClock> {
