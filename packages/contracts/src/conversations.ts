@@ -167,6 +167,12 @@ export const messageView = z
     dismissed_reason: z.string().nullable(),
     dismissed_by_type: z.string().nullable(),
     dismissed_by_id: id.nullable(),
+    flagged_at: instantOut.nullable().meta({
+      description: 'Since when somebody is to look at it. Null otherwise, and once it is cleared, hidden or deleted.',
+    }),
+    flagged_reason: z.string().nullable(),
+    flagged_by_type: z.string().nullable(),
+    flagged_by_id: id.nullable(),
     external_id: z.string().nullable(),
     in_reply_to: id.nullable(),
     permalink: z.string().nullable(),

@@ -7,13 +7,10 @@ import {
   type Message,
   type NewEvent,
   type Trx,
-  updateClock,
   type Wait,
 } from '@parley/db'
-import { isBreached, SYSTEM } from '@parley/domain'
-import { creditOf } from './credit.ts'
 import { openWaits } from './open-waits.ts'
-import { aboutClock } from './sla/clock-events.ts'
+import { fulfilClock } from './sla/fulfil-clock.ts'
 import { loadPromises } from './sla/promises.ts'
 
 /**
@@ -55,21 +52,5 @@ export async function endWait(
   await closeWait(trx, wait.id, { closed_at: reply.occurred_at, closed_by_message_id: reply.id })
   const clock = await lockRunningClock(trx, wait.id)
   if (!clock) return []
-  const events: NewEvent[] = []
-  const late = isBreached(clock.due_at, reply.occurred_at)
-  await updateClock(trx, clock.id, {
-    state: 'fulfilled',
-    fulfilled_at: reply.occurred_at,
-    fulfilled_by_message_id: reply.id,
-    // The network may have accepted in time and we heard of it late: then the promise was kept.
-    breached_at: late ? clock.due_at : null,
-    detected_at: late ? (clock.detected_at ?? now) : null,
-    // Of a breach that is recorded, they are whose it was.
-    ...(clock.breached_at ? {} : { owner_id: conversation.assignee_id, team_id: conversation.team_id }),
-  })
-  const data = { ...aboutClock(clock), ...creditOf(conversation) }
-  const event = { at: now, actor: SYSTEM, conversation_id: conversation.id }
-  if (late && !clock.breached_at) events.push({ ...event, type: 'sla.breached', data })
-  events.push({ ...event, type: 'sla.fulfilled', data: { ...data, fulfilled_at: reply.occurred_at, late } })
-  return events
+  return fulfilClock(trx, clock, conversation, { at: reply.occurred_at, message_id: reply.id }, now)
 }

@@ -636,6 +636,10 @@ export interface Messages {
   disposition: Generated<import('@parley/domain').Disposition | null>;
   edited_at: Timestamp | null;
   external_id: string | null;
+  flagged_at: Timestamp | null;
+  flagged_by_id: string | null;
+  flagged_by_type: string | null;
+  flagged_reason: string | null;
   from_history: Generated<boolean>;
   has_attachments: Generated<boolean>;
   hidden_at: Timestamp | null;
@@ -975,6 +979,7 @@ export interface SlaClocks {
   fulfilled_by_message_id: string | null;
   id: string;
   inbox_id: string;
+  message_id: string | null;
   metric: import('@parley/domain').SlaMetric;
   ordinal: number;
   owner_id: string | null;

@@ -155,6 +155,23 @@ t.test('rules act on warnings and on breaches', async t => {
   has(t, breached!.data as { assignee_id: string }, { assignee_id: actor.id })
 })
 
+t.test('a rule flags the message of an event, once, and others wait for that', async t => {
+  const world = await setUp(t)
+  await promise(world, { moderation: { seconds: 600 } })
+  const conditions = { text_has_words: ['idiots'] }
+  const rule = await world.rule({ conditions, actions: [{ type: 'flag', reason: 'Insults' }] })
+  await world.rule({ conditions, actions: [{ type: 'flag', reason: 'Again' }] })
+  await world.rule({ triggers: ['message.flagged'], actions: [urgent] })
+  await world.receive(comment('m-1', { text: 'You idiots' }), comment('m-2', { text: 'Thanks', thread_key: 't-2' }))
+  const flagged = (await world.messages()).filter(({ flagged_at }) => flagged_at)
+  t.equal(flagged.length, 1)
+  has(t, flagged[0], { external_id: 'm-1', flagged_reason: 'Insults', flagged_by_type: 'rule', flagged_by_id: rule.id })
+  const clocks = await world.run(trx => trx.selectFrom('sla_clocks').selectAll().execute())
+  has(t, clocks, [{ metric: 'moderation', message_id: flagged[0]!.id }])
+  const results = (await world.log('rule.applied')).map(({ data }) => (data as { actions: unknown[] }).actions)
+  t.match(results, [[{ result: 'changed' }], [{ type: 'flag', result: 'unchanged' }], [{ type: 'set_priority' }]])
+})
+
 t.test('history fires no rule', async t => {
   const world = await setUp(t)
   await world.rule({ triggers: ['message.received', 'conversation.created'], actions: [high] })

@@ -155,7 +155,8 @@ export async function loadPromises(trx: Trx, channel: ChannelOf): Promise<Promis
   }
 }
 
-const OF_CONVERSATIONS = ['resolution', 'assignment', 'team_ownership'] as const
+/** What is promised of a conversation as a whole. */
+export const OF_CONVERSATIONS = ['resolution', 'assignment', 'team_ownership'] as const
 
 async function readTags(trx: Trx, conversations: { id: string }[]): Promise<Map<string, string[]>> {
   const tags = new Map<string, string[]>()

@@ -22,6 +22,28 @@ export async function lockRunningClock(trx: Trx, wait_id: string): Promise<SlaCl
     .executeTakeFirst()
 }
 
+/** Locks the clock that runs for one message itself. */
+export async function lockClockOf(trx: Trx, message_id: string): Promise<SlaClock | undefined> {
+  return trx
+    .selectFrom('sla_clocks')
+    .selectAll()
+    .where('message_id', '=', message_id)
+    .where('state', '=', 'running')
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/** The last clock that there was for one message itself. */
+export async function findLatestClockOf(trx: Trx, message_id: string): Promise<SlaClock | undefined> {
+  return trx
+    .selectFrom('sla_clocks')
+    .selectAll()
+    .where('message_id', '=', message_id)
+    .orderBy('ordinal', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+}
+
 /**
  * Locks the clocks of these conversations that go on, and the last of each kind that is a conversation's own; in the order in
  * which they started.
@@ -29,9 +51,9 @@ export async function lockRunningClock(trx: Trx, wait_id: string): Promise<SlaCl
 export async function lockLiveClocks(trx: Trx, conversation_ids: string[]): Promise<SlaClock[]> {
   const { rows } = await sql<SlaClock>`
     select * from sla_clocks c
-    where conversation_id = any(${conversation_ids}::uuid[]) and (state in ('running', 'paused') or wait_id is null
+    where conversation_id = any(${conversation_ids}::uuid[]) and (state in ('running', 'paused') or wait_id is null and message_id is null
       and ordinal = (select max(l.ordinal) from sla_clocks l where l.conversation_id = c.conversation_id
-        and l.wait_id is null and l.metric = c.metric))
+        and l.wait_id is null and l.message_id is null and l.metric = c.metric))
     order by id for no key update`.execute(trx)
   return rows.sort((a, b) => a.ordinal - b.ordinal)
 }

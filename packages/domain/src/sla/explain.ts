@@ -74,6 +74,7 @@ const STARTS: Record<SlaMetric, string> = {
   resolution: 'somebody began to wait in the conversation',
   assignment: 'nobody owned the conversation',
   team_ownership: 'the team got the conversation',
+  moderation: 'a message was flagged',
 }
 const PROMISES: Record<SlaMetric, string> = {
   first_response: 'a first response',
@@ -81,6 +82,7 @@ const PROMISES: Record<SlaMetric, string> = {
   resolution: 'a resolution',
   assignment: 'an owner',
   team_ownership: 'that the team is done with it',
+  moderation: 'that it is hidden, deleted or cleared',
 }
 const CAUSES: Record<string, string> = {
   recalculated:

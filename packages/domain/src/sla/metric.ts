@@ -1,8 +1,16 @@
 /**
- * What is promised. The first two are to a customer who waits, one of them at a time; the others are about a conversation:
- * that it comes to an end, that somebody owns it, and that a team which has it is done with it.
+ * What is promised. The first two are to a customer who waits, one of them at a time; the next three are about a
+ * conversation: that it comes to an end, that somebody owns it, and that a team which has it is done with it; the last is
+ * about a message: that somebody deals with it after it was flagged.
  */
-export const SLA_METRICS = ['first_response', 'next_response', 'resolution', 'assignment', 'team_ownership'] as const
+export const SLA_METRICS = [
+  'first_response',
+  'next_response',
+  'resolution',
+  'assignment',
+  'team_ownership',
+  'moderation',
+] as const
 export type SlaMetric = (typeof SLA_METRICS)[number]
 
 export const RESPONSE_METRICS = ['first_response', 'next_response'] as const satisfies SlaMetric[]
