@@ -4,7 +4,7 @@ import {
   CONVERSATION_STATUSES,
   PAUSABLE_METRICS,
   type PolicyCondition,
-  SLA_METRICS,
+  PROMISED_METRICS,
   type SlaMetric,
 } from '@parley/domain'
 import { z } from 'zod'
@@ -76,8 +76,8 @@ const isPausable = (metric: SlaMetric) => (PAUSABLE_METRICS as readonly SlaMetri
 const targets = z
   .strictObject(
     Object.fromEntries(
-      SLA_METRICS.map(metric => [metric, (isPausable(metric) ? pausable : target).optional()]),
-    ) as Record<SlaMetric, z.ZodOptional<typeof pausable>>,
+      PROMISED_METRICS.map(metric => [metric, (isPausable(metric) ? pausable : target).optional()]),
+    ) as Record<(typeof PROMISED_METRICS)[number], z.ZodOptional<typeof pausable>>,
   )
   .refine(given => Object.values(given).some(Boolean), 'needs at least one target')
 

@@ -9,11 +9,13 @@ export const clockView = z
     metric: z.enum(SLA_METRICS),
     ordinal: z.int(),
     contact_id: id.nullable().meta({ description: "Null: it is the whole conversation's, or a message's." }),
-    message_id: id.nullable().meta({ description: 'The message that was flagged, whose clock it is.' }),
-    policy_id: id,
-    policy_version: z.int(),
-    calendar_id: id,
-    calendar_version: z.int(),
+    message_id: id.nullable().meta({ description: 'The message that was flagged, or that opened the window.' }),
+    policy_id: id
+      .nullable()
+      .meta({ description: "Null, and so are the next three, of a window: that is the network's." }),
+    policy_version: z.int().nullable(),
+    calendar_id: id.nullable(),
+    calendar_version: z.int().nullable(),
     started_at: instantOut,
     target_seconds: z.int(),
     due_at: instantOut,

@@ -13,7 +13,7 @@ import {
   type Message,
   markAnswered,
   type NewEvent,
-  resumeClockOf,
+  resumeClocksOf,
   type Trx,
   updateConversation,
 } from '@parley/db'
@@ -58,7 +58,7 @@ async function precede(trx: Trx, channel: Channel, answer: Message, now: Date): 
   if (judged.length === 0) return events
   const conversation = (await lockConversation(trx, conversation_id))!
   for (const wait of await lockWaitsEndedLate(trx, answer)) {
-    await resumeClockOf(trx, wait.id, wait.closed_by_message_id!)
+    await resumeClocksOf(trx, wait.id, wait.closed_by_message_id!)
     events.push(...(await endWait(trx, conversation, wait, answer, now)))
   }
   return events

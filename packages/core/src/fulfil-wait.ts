@@ -3,7 +3,7 @@ import {
   type Conversation,
   closeWait,
   lockOpenWait,
-  lockRunningClock,
+  lockRunningClocks,
   type Message,
   type NewEvent,
   type Trx,
@@ -12,6 +12,7 @@ import {
 import { openWaits } from './open-waits.ts'
 import { fulfilClock } from './sla/fulfil-clock.ts'
 import { loadPromises } from './sla/promises.ts'
+import { cancelWindow, followWindows } from './sla/window-clocks.ts'
 
 /**
  * Ends the wait of the customer whom a reply answers, at the time the network accepted it. Answering one customer
@@ -37,11 +38,12 @@ export async function fulfilWait(
     const promises = await loadPromises(trx, channel)
     const opened = await openWaits(trx, channel, [message], [conversation], promises, now)
     events.push(...opened.events)
+    await followWindows(trx, [conversation.id], 'window_gone', now)
   }
   return events
 }
 
-/** Ends a wait, and the clock that runs for it, with the answer to it. Returns what to log. */
+/** Ends a wait, and the clocks that run for it, with the answer to it. Returns what to log. */
 export async function endWait(
   trx: Trx,
   conversation: Conversation,
@@ -50,7 +52,14 @@ export async function endWait(
   now: Date,
 ): Promise<NewEvent[]> {
   await closeWait(trx, wait.id, { closed_at: reply.occurred_at, closed_by_message_id: reply.id })
-  const clock = await lockRunningClock(trx, wait.id)
-  if (!clock) return []
-  return fulfilClock(trx, clock, conversation, { at: reply.occurred_at, message_id: reply.id }, now)
+  const { promised, windows } = await lockRunningClocks(trx, wait.id)
+  const by = { at: reply.occurred_at, message_id: reply.id }
+  const events = promised ? await fulfilClock(trx, promised, conversation, by, now) : []
+  for (const clock of windows) {
+    // What was said since opens it again for the next wait.
+    const before = clock.started_at <= reply.occurred_at
+    const ended = before ? fulfilClock(trx, clock, conversation, by, now) : cancelWindow(trx, clock, 'window_gone', now)
+    events.push(...(await ended))
+  }
+  return events
 }

@@ -628,6 +628,7 @@ export const COLUMN_TYPES = {
     processed_at: 'timestamp with time zone',
     received_at: 'timestamp with time zone',
     reply_context: 'json',
+    reply_until: 'timestamp with time zone',
     resolve_after: 'boolean',
     send_epoch: 'integer',
     sender_verified: 'boolean',

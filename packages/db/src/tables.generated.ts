@@ -657,6 +657,7 @@ export interface Messages {
   processed_at: Timestamp;
   received_at: Timestamp;
   reply_context: unknown | null;
+  reply_until: Timestamp | null;
   resolve_after: Generated<boolean>;
   send_epoch: number | null;
   sender_verified: boolean | null;
@@ -965,8 +966,8 @@ export interface Sessions {
 
 export interface SlaClocks {
   breached_at: Timestamp | null;
-  calendar_id: string;
-  calendar_version: number;
+  calendar_id: string | null;
+  calendar_version: number | null;
   cancelled_at: Timestamp | null;
   cancelled_reason: string | null;
   cause: string | null;
@@ -985,8 +986,8 @@ export interface SlaClocks {
   owner_id: string | null;
   paused_at: Timestamp | null;
   paused_ms: Generated<number>;
-  policy_id: string;
-  policy_version: number;
+  policy_id: string | null;
+  policy_version: number | null;
   priority: Generated<import('@parley/domain').ConversationPriority>;
   running_since: Timestamp | null;
   started_at: Timestamp;

@@ -33,6 +33,7 @@ export { parseSearch, type SearchQuery, websearchText } from './search/query.ts'
 export { refused as searchRefused } from './search/refusal.ts'
 export * from './sign-in.ts'
 export {
+  alwaysOpen,
   type Calendar,
   CalendarError,
   type CompiledCalendar,
@@ -51,6 +52,7 @@ export * from './sla/explain.ts'
 export * from './sla/metric.ts'
 export * from './sla/policy.ts'
 export * from './sla/wait.ts'
+export * from './sla/window.ts'
 export * from './subject.ts'
 export * from './text/clean-text.ts'
 export { composed } from './text/composed.ts'

@@ -10,6 +10,7 @@ import {
   type Trx,
 } from '@parley/db'
 import {
+  alwaysOpen,
   type Calendar,
   type ClockRun,
   type CompiledCalendar,
@@ -47,16 +48,33 @@ export function compiledCalendar(
   return calendar
 }
 
+/** When windows of networks are counted: networks never close. */
+export const ALWAYS_OPEN: CompiledCalendar = compileCalendar(alwaysOpen('UTC'))
+/** How long before a window closes that is told, in seconds. */
+export const WARN_OF_WINDOWS = [7_200]
+
 // Nor does a version of a policy.
 const started = new Map<string, SlaPromise>()
 
+/** A clock that a policy has promised: every one but those of windows, which are the network's. */
+export type PolicyClock = SlaClock & Pick<SlaPromise, 'policy_id' | 'policy_version' | keyof CalendarVersion>
+
+export const isPromised = (clock: SlaClock): clock is PolicyClock => clock.policy_id !== null
+
 /** What a clock was started with. */
-export async function promiseOf(trx: Trx, clock: SlaClock): Promise<SlaPromise> {
+export async function promiseOf(trx: Trx, clock: PolicyClock): Promise<SlaPromise> {
   const key = [clock.policy_id, clock.policy_version, clock.calendar_id, clock.calendar_version].join()
   const known = started.get(key) ?? (await findPromise(trx, clock))!
   if (started.size >= MAX_COMPILED) started.clear()
   started.set(key, known)
   return known
+}
+
+/** The hours by which a clock counts. */
+export async function hoursOf(trx: Trx, clock: SlaClock): Promise<CompiledCalendar> {
+  if (!isPromised(clock)) return ALWAYS_OPEN
+  const promise = await promiseOf(trx, clock)
+  return compiledCalendar(promise, promise.calendar)
 }
 
 /** A clock as it starts. */

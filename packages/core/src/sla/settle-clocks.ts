@@ -11,7 +11,7 @@ import {
   writeClocks,
 } from '@parley/db'
 import { type Actor, type ConversationStatus, PAUSABLE_METRICS, type PolicyFacts, type SlaMetric } from '@parley/domain'
-import { compiledCalendar, loadPromises, OF_CONVERSATIONS, type Promises, promiseOf } from './promises.ts'
+import { compiledCalendar, isPromised, loadPromises, OF_CONVERSATIONS, type Promises, promiseOf } from './promises.ts'
 import { type Clocked, ClockStepper, isOverdue } from './step-clocks.ts'
 
 /** What may change of a conversation that its clocks follow. */
@@ -112,7 +112,7 @@ async function followPolicies(
   const chosen = promises.promiseTo(facts)
   const after: SlaClock[] = []
   for (const clock of clocks) {
-    if (!isLive(clock) || clock.breached_at) after.push(clock)
+    if (!isLive(clock) || clock.breached_at || !isPromised(clock)) after.push(clock)
     else if (asked && chosen?.policy_id !== clock.policy_id) after.push(stepper.enter(clock, chosen))
     else after.push(stepper.retarget(clock, await promiseOf(trx, clock)))
   }
@@ -179,7 +179,7 @@ function startOf(
 }
 
 async function standStill(trx: Trx, stepper: ClockStepper, clock: SlaClock, status: ConversationStatus): Promise<void> {
-  if (!(PAUSABLE_METRICS as readonly SlaMetric[]).includes(clock.metric)) return
+  if (!(PAUSABLE_METRICS as readonly SlaMetric[]).includes(clock.metric) || !isPromised(clock)) return
   const promise = await promiseOf(trx, clock)
   const pauses = (promise.targets[clock.metric]?.pauses_in ?? ['pending']).includes(status)
   if (pauses && clock.state === 'running') stepper.pause(clock, compiledCalendar(promise, promise.calendar))

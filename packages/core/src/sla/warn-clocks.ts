@@ -10,7 +10,7 @@ import {
 import { type CompiledCalendar, nextWarning, SYSTEM } from '@parley/domain'
 import { creditOf } from '../credit.ts'
 import { aboutClock } from './clock-events.ts'
-import { compiledCalendar, promiseOf } from './promises.ts'
+import { hoursOf } from './promises.ts'
 
 /**
  * Tells which clocks are about to fall due, up to `limit` of them. One that nobody looked at for long tells every warning
@@ -23,8 +23,7 @@ export async function warnClocks(trx: Trx, now: Date, limit: number): Promise<nu
   const events: NewEvent[] = []
   const left = []
   for (const clock of clocks) {
-    const promise = await promiseOf(trx, clock)
-    const { told, warn_at } = warningsUntil(compiledCalendar(promise, promise.calendar), clock, now)
+    const { told, warn_at } = warningsUntil(await hoursOf(trx, clock), clock, now)
     left.push({ id: clock.id, told: told.length, warn_at })
     const { conversation_id } = clock
     const about = { ...aboutClock(clock), ...creditOf(conversations.get(conversation_id)!) }

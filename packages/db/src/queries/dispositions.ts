@@ -22,7 +22,7 @@ const SET_ASIDE = sql`(m.dismissed_at is not null or m.hidden_at is not null or 
   or m.deleted_at is not null or m.automatic or m.from_history)`
 
 /** When a customer began to wait on a message: the time of the network, but not before the channel was connected. */
-const saidAt = (connected_at: RawBuilder<unknown>) =>
+export const saidAt = (connected_at: RawBuilder<unknown>) =>
   sql`greatest(m.occurred_at, least(m.received_at, ${connected_at}))`
 
 /**

@@ -11,34 +11,42 @@ export async function insertClocks(trx: Trx, rows: Insertable<SlaClocks>[]): Pro
   await insertRows(trx, 'sla_clocks', rows)
 }
 
-/** Locks the running clock of one wait. */
-export async function lockRunningClock(trx: Trx, wait_id: string): Promise<SlaClock | undefined> {
-  return trx
+/** Locks what runs for one wait: the clock of what was promised, if anything was, and those of its windows. */
+export async function lockRunningClocks(
+  trx: Trx,
+  wait_id: string,
+): Promise<{ promised: SlaClock | undefined; windows: SlaClock[] }> {
+  const clocks = await trx
     .selectFrom('sla_clocks')
     .selectAll()
     .where('wait_id', '=', wait_id)
     .where('state', '=', 'running')
+    .orderBy('id')
     .forUpdate()
-    .executeTakeFirst()
+    .execute()
+  const isWindow = ({ metric }: SlaClock) => metric === 'network_window'
+  return { promised: clocks.find(clock => !isWindow(clock)), windows: clocks.filter(isWindow) }
 }
 
-/** Locks the clock that runs for one message itself. */
+/** Locks the clock that runs since a message was flagged. */
 export async function lockClockOf(trx: Trx, message_id: string): Promise<SlaClock | undefined> {
   return trx
     .selectFrom('sla_clocks')
     .selectAll()
     .where('message_id', '=', message_id)
+    .where('metric', '=', 'moderation')
     .where('state', '=', 'running')
     .forUpdate()
     .executeTakeFirst()
 }
 
-/** The last clock that there was for one message itself. */
+/** The last clock that ran since a message was flagged. */
 export async function findLatestClockOf(trx: Trx, message_id: string): Promise<SlaClock | undefined> {
   return trx
     .selectFrom('sla_clocks')
     .selectAll()
     .where('message_id', '=', message_id)
+    .where('metric', '=', 'moderation')
     .orderBy('ordinal', 'desc')
     .limit(1)
     .executeTakeFirst()
@@ -112,15 +120,15 @@ export async function updateClock(trx: Trx, id: string, change: Updateable<SlaCl
   return trx.updateTable('sla_clocks').set(change).where('id', '=', id).returningAll().executeTakeFirstOrThrow()
 }
 
-/** Lets the clock run again that a message had stopped, under the same promise; undefined when none was. */
-export async function resumeClockOf(trx: Trx, wait_id: string, message_id: string): Promise<SlaClock | undefined> {
+/** Lets the clocks run again that a message had stopped, under the same promise. Returns them. */
+export async function resumeClocksOf(trx: Trx, wait_id: string, message_id: string): Promise<SlaClock[]> {
   return trx
     .updateTable('sla_clocks')
     .set({ state: 'running', fulfilled_at: null, fulfilled_by_message_id: null })
     .where('wait_id', '=', wait_id)
     .where('fulfilled_by_message_id', '=', message_id)
     .returningAll()
-    .executeTakeFirst()
+    .execute()
 }
 
 export async function listClocks(trx: Trx, conversation_id: string): Promise<SlaClock[]> {

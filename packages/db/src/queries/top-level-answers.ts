@@ -13,8 +13,8 @@ export const AT_THE_TOP: RawBuilder<boolean> = sql<boolean>`(a.author_type = 'na
     from conversations v left join posts p on p.workspace_id = v.workspace_id and p.id = v.post_id
     where v.workspace_id = a.workspace_id and v.id = a.conversation_id))`
 
-/** A policy that was left has no say. */
-const COUNTS = sql`k.cancelled_reason is distinct from 'policy_removed'`
+/** A policy that was left has no say, nor has a window. */
+const COUNTS = sql`(k.metric <> 'network_window' and k.cancelled_reason is distinct from 'policy_removed')`
 
 /** Since when what stands at the top answers what this customer had said by then; null: it does not. */
 export const topLevelSince = (
