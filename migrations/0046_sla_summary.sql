@@ -9,7 +9,8 @@ create table report_clocks (
   id uuid not null,
   conversation_id uuid not null,
   metric text collate "C" not null,
-  policy_id uuid not null,
+  -- Null: a window of its network, which nobody promised.
+  policy_id uuid,
   priority text collate "C" not null,
   inbox_id uuid not null,
   channel_id uuid not null,

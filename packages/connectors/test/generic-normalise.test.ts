@@ -25,6 +25,11 @@ function message(data: Record<string, unknown> = {}, fields: Record<string, unkn
   return connectorMessage.parse(normalise(payload(data, fields)))
 }
 
+test('until when an answer is taken is told in UTC, and not where nobody says', async t => {
+  t.equal(message({ reply_until: '2026-01-16T10:00:00.5+01:00' }).reply_until, '2026-01-16T09:00:00.500Z')
+  t.notOk('reply_until' in message())
+})
+
 test('a full event becomes a message', async t => {
   const given = payload({
     external_id: 'r-88121',

@@ -221,6 +221,23 @@ test('instants are RFC 3339 and lie in the years that can be stored', async t =>
   for (const created_at of bad) t.throws(() => receive(message({}, { created_at })), MalformedPayload, created_at)
 })
 
+test('a window has to lie behind the message, and within a year of it', t => {
+  const of = (reply_until: unknown) => receive(message({}, { reply_until }))
+  for (const good of ['2026-01-15T09:30:01Z', '2026-01-22T10:30:00+01:00', '2027-01-16T09:30:00Z', null])
+    t.equal(of(good).events.length, 1, String(good))
+  for (const bad of [
+    '2026-01-15T09:30:00Z',
+    '2025-01-15T09:30:00Z',
+    '2027-01-16T09:30:01Z',
+    '2026-01-16',
+    7,
+    'soon',
+    '',
+  ])
+    t.throws(() => of(bad), MalformedPayload, String(bad))
+  t.end()
+})
+
 test('lengths are bounded', async t => {
   const at = (length: number) => 'a'.repeat(length)
   t.equal(receive(message({}, { external_id: at(1024) })).events.length, 1)

@@ -47,6 +47,8 @@ const NOTIFICATION_KINDS = [
   'reopened',
   'task_due',
   'expert_answered',
+  'sla_warned',
+  'sla_breached',
 ] as const
 
 const notificationView = z
@@ -56,6 +58,7 @@ const notificationView = z
     conversation_id: id,
     message_id: id.nullable(),
     task_id: id.nullable(),
+    clock_id: id.nullable().meta({ description: 'The promise that it is about.' }),
     actor: z.object({ type: z.string(), id: id.nullable() }),
     at: instantOut,
     read_at: instantOut.nullable(),

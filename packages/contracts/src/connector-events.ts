@@ -107,6 +107,8 @@ export const connectorMessage = z.strictObject({
   sender_verified: z.boolean().nullable().optional(),
   thread_hints: threadHints.optional(),
   post: connectorPost.optional(),
+  /** Until when the network takes an answer to it, where it says so. */
+  reply_until: instant.optional(),
 })
 export type ConnectorMessage = z.infer<typeof connectorMessage>
 

@@ -2,7 +2,7 @@ import { CONVERSATION_PRIORITIES, DISMISSALS } from '@parley/domain'
 import { z } from 'zod'
 import { id, instantIn, instantOut, pageQuery } from './common.ts'
 import { tagName } from './conversation-list.ts'
-import { dismissalReason } from './message-actions.ts'
+import { dismissalReason, flagReason } from './message-actions.ts'
 import { template } from './saved-replies.ts'
 
 const MAX_ACTIONS = 20
@@ -52,6 +52,7 @@ const onMessage = [
     reason: dismissalReason,
     as: z.enum(DISMISSALS).default('no_reply_needed'),
   }),
+  z.strictObject({ type: z.literal('flag'), reason: flagReason }),
   z.strictObject({ type: z.literal('hide') }),
   z.strictObject({ type: z.literal('like') }),
 ] as const

@@ -167,6 +167,15 @@ export const messageView = z
     dismissed_reason: z.string().nullable(),
     dismissed_by_type: z.string().nullable(),
     dismissed_by_id: id.nullable(),
+    reply_until: instantOut.nullable().meta({
+      description: 'Until when its network takes an answer, where it says so.',
+    }),
+    flagged_at: instantOut.nullable().meta({
+      description: 'Since when somebody is to look at it. Null otherwise, and once it is cleared, hidden or deleted.',
+    }),
+    flagged_reason: z.string().nullable(),
+    flagged_by_type: z.string().nullable(),
+    flagged_by_id: id.nullable(),
     external_id: z.string().nullable(),
     in_reply_to: id.nullable(),
     permalink: z.string().nullable(),
@@ -197,7 +206,7 @@ export const listedConversation = conversationView
   .extend({
     last_message: messageView.nullable().optional(),
     sla: z
-      .array(z.object({ metric: z.string(), contact_id: id, started_at: instantOut, due_at: instantOut }))
+      .array(z.object({ metric: z.string(), contact_id: id.nullable(), started_at: instantOut, due_at: instantOut }))
       .optional()
       .meta({ description: 'The promises that run, the earliest first.' }),
     tags: z.array(z.object({ id, name: z.string(), color: z.string().nullable() })).optional(),

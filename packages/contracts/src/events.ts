@@ -9,6 +9,8 @@ export const EVENT_TYPES = [
   'message.triaged',
   'message.dismissed',
   'message.undismissed',
+  'message.flagged',
+  'message.flag_cleared',
   'message.disposition_changed',
   'workspace.updated',
   'message_batch.created',

@@ -17,6 +17,10 @@ export const oneActionParams = actionParams.extend({ action_id: id })
 /** Why a customer's message needs no answer. */
 export const dismissalReason = safeText(200)
 
+/** Why somebody has to look at a customer's message. */
+export const flagReason = safeText(200)
+export const flagBody = z.strictObject({ reason: flagReason })
+
 /** Why a customer's message needs no answer, and whether it is spam. */
 export const dismissBody = z.strictObject({
   reason: dismissalReason,

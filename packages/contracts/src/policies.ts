@@ -4,7 +4,7 @@ import {
   CONVERSATION_STATUSES,
   PAUSABLE_METRICS,
   type PolicyCondition,
-  SLA_METRICS,
+  PROMISED_METRICS,
   type SlaMetric,
 } from '@parley/domain'
 import { z } from 'zod'
@@ -76,8 +76,8 @@ const isPausable = (metric: SlaMetric) => (PAUSABLE_METRICS as readonly SlaMetri
 const targets = z
   .strictObject(
     Object.fromEntries(
-      SLA_METRICS.map(metric => [metric, (isPausable(metric) ? pausable : target).optional()]),
-    ) as Record<SlaMetric, z.ZodOptional<typeof pausable>>,
+      PROMISED_METRICS.map(metric => [metric, (isPausable(metric) ? pausable : target).optional()]),
+    ) as Record<(typeof PROMISED_METRICS)[number], z.ZodOptional<typeof pausable>>,
   )
   .refine(given => Object.values(given).some(Boolean), 'needs at least one target')
 
@@ -89,6 +89,10 @@ const fields = {
   calendar_id: id,
   conditions,
   targets,
+  top_level_reply_answers_all: z.boolean().meta({
+    description:
+      'Whether what we say at the top of a public thread answers everybody who waits in it; otherwise only an answer to a customer answers that customer.',
+  }),
   /** Waits that began earlier get no clock, so that a new policy does not breach in a mass. Now, when absent. */
   enforce_from: instantIn,
 }
@@ -98,6 +102,7 @@ export const policyBody = z.strictObject({
   position: fields.position.default(100),
   enabled: fields.enabled.default(true),
   conditions: fields.conditions.default(null),
+  top_level_reply_answers_all: fields.top_level_reply_answers_all.default(false),
   enforce_from: fields.enforce_from.optional(),
 })
 export const policyPatch = z.strictObject(fields).partial()
@@ -122,6 +127,7 @@ const view = {
   calendar_id: id,
   conditions: z.unknown(),
   targets: z.unknown(),
+  top_level_reply_answers_all: z.boolean(),
   enforce_from: instantOut,
   created_at: instantOut,
 }

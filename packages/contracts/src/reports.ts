@@ -14,7 +14,7 @@ import { cursor, id, instantIn, instantOut, limit } from './common.ts'
 import { listOf } from './query.ts'
 
 const quarterHour = instantIn.refine(at => beginsAt(at, 15), 'must be at a full quarter of an hour')
-const none = z.literal('none')
+export const none = z.literal('none')
 /** What may be asked for that nothing has: no post, nobody. Everything has an inbox and a channel. */
 const choice: Record<ReportDimension, z.ZodType<string[]>> = {
   inbox_id: listOf(id),

@@ -12,7 +12,7 @@ import {
 import { z } from 'zod'
 import { cursor, id, instantOut, limit } from './common.ts'
 import { listOf } from './query.ts'
-import { choices, inOrder, NOT_IN_ORDER, period, timeZone } from './reports.ts'
+import { choices, inOrder, NOT_IN_ORDER, none, period, timeZone } from './reports.ts'
 
 const chosen = {
   ...period,
@@ -21,7 +21,7 @@ const chosen = {
   }),
   metric: listOf(z.enum(SLA_METRICS)).optional(),
   ...choices(REPORT_DIMENSIONS),
-  policy_id: listOf(id).optional(),
+  policy_id: listOf(z.union([none, id])).optional(),
   priority: listOf(z.enum(CONVERSATION_PRIORITIES)).optional(),
 }
 
@@ -43,7 +43,7 @@ const statistics = (prefix: 'calendar' | 'business') =>
 const row = z.object({
   ...{ from: instantOut, to: instantOut },
   ...Object.fromEntries(REPORT_DIMENSIONS.map(name => [name, id.nullable().optional()])),
-  policy_id: id.optional(),
+  policy_id: id.nullable().optional(),
   priority: z.string().optional(),
   metric: z.enum(SLA_METRICS),
   attainment: z.number().nullable().meta({ description: 'met ÷ (met + breached); null when neither happened.' }),
@@ -79,7 +79,7 @@ export const countedClockView = z
   .object({
     id,
     at: instantOut.meta({ description: 'What decides in which period it is.' }),
-    ...{ conversation_id: id, number: z.int().nullable(), metric: z.enum(SLA_METRICS), policy_id: id },
+    ...{ conversation_id: id, number: z.int().nullable(), metric: z.enum(SLA_METRICS), policy_id: id.nullable() },
     ...{ priority: z.string(), inbox_id: id, channel_id: id, post_id: id.nullable(), tag_ids: z.array(id) },
     user_id: id.nullable().meta({ description: 'Whose the conversation was at the outcome.' }),
     ...{ team_id: id.nullable(), started_at: instantOut, due_at: instantOut, fulfilled_at: instantOut.nullable() },

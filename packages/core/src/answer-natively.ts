@@ -4,6 +4,7 @@ import {
   findOldestAwaiting,
   findOnlyCustomer,
   findWaiting,
+  listAnsweredFromTheTop,
   listNativeAnswers,
   listOvertaken,
   listSamePerson,
@@ -12,7 +13,7 @@ import {
   type Message,
   markAnswered,
   type NewEvent,
-  resumeClockOf,
+  resumeClocksOf,
   type Trx,
   updateConversation,
 } from '@parley/db'
@@ -57,16 +58,20 @@ async function precede(trx: Trx, channel: Channel, answer: Message, now: Date): 
   if (judged.length === 0) return events
   const conversation = (await lockConversation(trx, conversation_id))!
   for (const wait of await lockWaitsEndedLate(trx, answer)) {
-    await resumeClockOf(trx, wait.id, wait.closed_by_message_id!)
+    await resumeClocksOf(trx, wait.id, wait.closed_by_message_id!)
     events.push(...(await endWait(trx, conversation, wait, answer, now)))
   }
   return events
 }
 
-/** Whom an answer is for. What answers no message by name is for the one customer of its thread, if there is but one. */
-async function addressees(trx: Trx, { conversation_id, contact_id, parent_external_id }: Message): Promise<string[]> {
+/**
+ * Whom an answer is for. What answers no message by name is for the one customer of its thread, if there is but one; of
+ * several, what stands at the top is for those whose policy says so.
+ */
+async function addressees(trx: Trx, answer: Message): Promise<string[]> {
+  const { conversation_id, contact_id, parent_external_id } = answer
   const known = parent_external_id ? contact_id : await findOnlyCustomer(trx, conversation_id)
-  return known ? listSamePerson(trx, known) : []
+  return known ? listSamePerson(trx, known) : listAnsweredFromTheTop(trx, answer)
 }
 
 async function applyAnswer(

@@ -11,6 +11,7 @@ import {
   updateMessage,
 } from '@parley/db'
 import { dispositionEvents, judgedAs } from './disposition-events.ts'
+import { endFlag } from './flag-message.ts'
 import { releaseWait } from './release-wait.ts'
 import { restoreWaits } from './restore-waits.ts'
 
@@ -35,7 +36,8 @@ export async function applyAction(
     case 'hide': {
       const after = await updateMessage(trx, message.id, { hidden_at: accepted_at })
       const events = dispositionEvents([judgedAs(message, after)], actor, now)
-      return [...events, ...(await releaseWait(trx, channel, after, 'hidden', now, actor))]
+      events.push(...(await releaseWait(trx, channel, after, 'hidden', now, actor)))
+      return [...events, ...(await endFlag(trx, after, { outcome: 'hidden', at: accepted_at }, actor, now))]
     }
     case 'unhide': {
       await updateMessage(trx, message.id, { hidden_at: null })

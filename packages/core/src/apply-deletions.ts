@@ -1,6 +1,7 @@
 import { type Channel, type Deletion, deleteMessages, type NewEvent, type Trx } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
 import { dispositionEvents } from './disposition-events.ts'
+import { endFlag } from './flag-message.ts'
 import { releaseWait } from './release-wait.ts'
 
 /**
@@ -24,6 +25,8 @@ export async function applyDeletions(
     })
     events.push(...dispositionEvents([message], SYSTEM, now))
     events.push(...(await releaseWait(trx, channel, message, 'customer_deleted', now)))
+    const gone = { outcome: 'deleted' as const, at: message.deleted_at! < now ? message.deleted_at! : now }
+    events.push(...(await endFlag(trx, message, gone, SYSTEM, now)))
   }
   return events
 }

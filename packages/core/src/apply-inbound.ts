@@ -56,6 +56,7 @@ import { resolveContacts } from './resolve-contacts.ts'
 import { resolveThreads } from './resolve-threads.ts'
 import { loadPromises, type Promises } from './sla/promises.ts'
 import { type ChangedConversation, settleClocks } from './sla/settle-clocks.ts'
+import { followWindows } from './sla/window-clocks.ts'
 
 /**
  * Turns a batch of one channel's events into contacts, conversations, messages, waits and log entries, and closes
@@ -75,7 +76,7 @@ export async function applyInbound(
   const deletions = readDeletions(batch, channel.id)
   // Before the messages, so that one which is deleted in the same batch is never seen: nobody waits for its answer.
   await insertTombstones(trx, deletions)
-  const { events, described, clocked, promises } = await applyMessages(trx, channel, batch, nextNumber, now)
+  const { events, described, clocked, windowed, promises } = await applyMessages(trx, channel, batch, nextNumber, now)
   events.push(...(await applyDeletions(trx, channel, deletions, now)))
   await applyBounces(trx, channel, readBounces(batch), now)
   await Promise.all([
@@ -85,6 +86,7 @@ export async function applyInbound(
     updateIdentityProfiles(trx, described, now).then(renamed => appendEvents(trx, renamed.map(renamedEvent(now)))),
   ])
   await settleClocks(trx, [...new Map(clocked.map(row => [row.id, row])).values()], SYSTEM, now, promises)
+  if (windowed.length > 0) await followWindows(trx, unique(windowed), 'window_gone', now)
 }
 
 const renamedEvent =
@@ -101,6 +103,8 @@ type Applied = {
   events: NewEvent[]
   described: IdentityProfile[]
   clocked: ChangedConversation[]
+  /** Conversations in which something was said that its network takes an answer to only for a while. */
+  windowed: string[]
   promises?: Promises
 }
 
@@ -112,7 +116,7 @@ async function applyMessages(
   now: Date,
 ): Promise<Applied> {
   const read = readArrivals(batch)
-  if (read.length === 0) return { events: [], described: [], clocked: [] }
+  if (read.length === 0) return { events: [], described: [], clocked: [], windowed: [] }
   await recogniseEchoes(trx, channel, read, now)
   const arrivals = await resolveThreads(trx, channel, read)
 
@@ -230,7 +234,9 @@ async function applyMessages(
   const may = (row: ChangedConversation) => promises.concernConversations || wereIn.get(row.id) !== row.status
   const clocked = [...moved.clocked.filter(may), ...answered.clocked]
   if (promises.concernConversations) clocked.push(...threads.created.map(begun))
-  return { events, described, clocked, promises }
+  const told_until = [...inserted, ...changes, ...changes.map(change => known.get(change.external_id)!)]
+  const windowed = told_until.flatMap(row => (row.reply_until ? row.conversation_id : []))
+  return { events, described, clocked, windowed, promises }
 }
 
 /** Of a conversation that begins nobody has said anything yet. */

@@ -1,7 +1,8 @@
-import { closeWait, lockRunningClock, type NewEvent, type Trx, updateClock, type Wait } from '@parley/db'
+import { closeWait, lockRunningClocks, type NewEvent, type Trx, updateClock, type Wait } from '@parley/db'
 import type { Actor } from '@parley/domain'
 import { aboutClock } from './sla/clock-events.ts'
 import { noticeBreach } from './sla/notice-breach.ts'
+import { cancelWindow } from './sla/window-clocks.ts'
 
 /** Why nobody waits any more although nobody answered; `merged_into_id`: the wait that goes on instead. */
 export type Cancellation = {
@@ -10,7 +11,7 @@ export type Cancellation = {
 }
 
 /**
- * Ends a wait that nobody will answer, and its clock.
+ * Ends a wait that nobody will answer, and its clocks.
  * @param conversation_id where that is told
  * @returns what to log
  */
@@ -24,11 +25,13 @@ export async function cancelWait(
 ): Promise<NewEvent[]> {
   const pointer = merged_into_id ? { merged_into_id } : {}
   await closeWait(trx, wait.id, { closed_at: now, cancelled_reason: reason, ...pointer })
-  const running = await lockRunningClock(trx, wait.id)
-  if (!running) return []
-  const { clock, events } = await noticeBreach(trx, running, reason, now)
+  const { promised, windows } = await lockRunningClocks(trx, wait.id)
+  const ended: NewEvent[] = []
+  for (const window of windows) ended.push(...(await cancelWindow(trx, window, reason, now)))
+  if (!promised) return ended
+  const { clock, events } = await noticeBreach(trx, promised, reason, now)
   await updateClock(trx, clock.id, { state: 'cancelled', cancelled_at: now, cancelled_reason: reason })
   const data = { ...aboutClock(clock), reason }
   const told = merged_into_id ? { ...data, wait_id: wait.id, merged_into_id } : data
-  return [...events, { type: 'sla.cancelled', at: now, actor, conversation_id, data: told }]
+  return [...ended, ...events, { type: 'sla.cancelled', at: now, actor, conversation_id, data: told }]
 }

@@ -1,5 +1,6 @@
 import type { KnownMessage, MessageChange, NewEvent } from '@parley/db'
 import type { TextMark } from '@parley/domain'
+import { replyUntil } from './message-row.ts'
 import { type Arrival, compareVersions, type Version, versionOf } from './read-batch.ts'
 
 export type ChangedMessage = MessageChange & Pick<KnownMessage, 'conversation_id' | 'contact_id' | 'external_id'>
@@ -33,6 +34,7 @@ export function changeOf(arrival: Arrival, known: KnownMessage | undefined): Cha
     parent_external_id: newest ? newest.parent_external_id : known.parent_external_id,
     permalink: newest ? newest.permalink : known.permalink,
     reply_context: newest ? newest.reply_context : known.reply_context,
+    reply_until: newest ? replyUntil(newest) : known.reply_until,
     version_at,
     edited_at,
     from_history,

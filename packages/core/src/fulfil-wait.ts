@@ -3,18 +3,16 @@ import {
   type Conversation,
   closeWait,
   lockOpenWait,
-  lockRunningClock,
+  lockRunningClocks,
   type Message,
   type NewEvent,
   type Trx,
-  updateClock,
   type Wait,
 } from '@parley/db'
-import { isBreached, SYSTEM } from '@parley/domain'
-import { creditOf } from './credit.ts'
 import { openWaits } from './open-waits.ts'
-import { aboutClock } from './sla/clock-events.ts'
+import { fulfilClock } from './sla/fulfil-clock.ts'
 import { loadPromises } from './sla/promises.ts'
+import { cancelWindow, followWindows } from './sla/window-clocks.ts'
 
 /**
  * Ends the wait of the customer whom a reply answers, at the time the network accepted it. Answering one customer
@@ -40,11 +38,12 @@ export async function fulfilWait(
     const promises = await loadPromises(trx, channel)
     const opened = await openWaits(trx, channel, [message], [conversation], promises, now)
     events.push(...opened.events)
+    await followWindows(trx, [conversation.id], 'window_gone', now)
   }
   return events
 }
 
-/** Ends a wait, and the clock that runs for it, with the answer to it. Returns what to log. */
+/** Ends a wait, and the clocks that run for it, with the answer to it. Returns what to log. */
 export async function endWait(
   trx: Trx,
   conversation: Conversation,
@@ -53,23 +52,14 @@ export async function endWait(
   now: Date,
 ): Promise<NewEvent[]> {
   await closeWait(trx, wait.id, { closed_at: reply.occurred_at, closed_by_message_id: reply.id })
-  const clock = await lockRunningClock(trx, wait.id)
-  if (!clock) return []
-  const events: NewEvent[] = []
-  const late = isBreached(clock.due_at, reply.occurred_at)
-  await updateClock(trx, clock.id, {
-    state: 'fulfilled',
-    fulfilled_at: reply.occurred_at,
-    fulfilled_by_message_id: reply.id,
-    // The network may have accepted in time and we heard of it late: then the promise was kept.
-    breached_at: late ? clock.due_at : null,
-    detected_at: late ? (clock.detected_at ?? now) : null,
-    // Of a breach that is recorded, they are whose it was.
-    ...(clock.breached_at ? {} : { owner_id: conversation.assignee_id, team_id: conversation.team_id }),
-  })
-  const data = { ...aboutClock(clock), ...creditOf(conversation) }
-  const event = { at: now, actor: SYSTEM, conversation_id: conversation.id }
-  if (late && !clock.breached_at) events.push({ ...event, type: 'sla.breached', data })
-  events.push({ ...event, type: 'sla.fulfilled', data: { ...data, fulfilled_at: reply.occurred_at, late } })
+  const { promised, windows } = await lockRunningClocks(trx, wait.id)
+  const by = { at: reply.occurred_at, message_id: reply.id }
+  const events = promised ? await fulfilClock(trx, promised, conversation, by, now) : []
+  for (const clock of windows) {
+    // What was said since opens it again for the next wait.
+    const before = clock.started_at <= reply.occurred_at
+    const ended = before ? fulfilClock(trx, clock, conversation, by, now) : cancelWindow(trx, clock, 'window_gone', now)
+    events.push(...(await ended))
+  }
   return events
 }

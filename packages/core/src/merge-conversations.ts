@@ -20,6 +20,7 @@ import {
 import { type Actor, ConversationMerged, DomainError, NotFound, SYSTEM, statusAfterMerge } from '@parley/domain'
 import { cancelWait } from './cancel-wait.ts'
 import { settleClocks } from './sla/settle-clocks.ts'
+import { followWindows } from './sla/window-clocks.ts'
 
 export type ConversationMerge = {
   into_id: string
@@ -55,6 +56,7 @@ export async function mergeConversations(trx: Trx, merge: ConversationMerge, act
     next_due_at: null,
     updated_at: now,
   })
+  await followWindows(trx, [into.id], 'window_gone', now)
   const waiting = await findWaiting(trx, into.id)
   const status = statusAfterMerge(into.status, waiting.waiting_since !== null)
   const left = await updateConversation(trx, into.id, {

@@ -18,6 +18,16 @@ type Place = {
 
 export type MessageRow = ReturnType<typeof messageRow>
 
+/** Longer windows than this nobody has to be reminded of, and a stamp from the far future is none. */
+const LONGEST_WINDOW_MS = 366 * 24 * 3_600_000
+
+/** Until when its network takes an answer to it. */
+export function replyUntil({ from_us, reply_until, occurred_at }: Arrival): Date | null {
+  if (from_us || !reply_until) return null
+  const until = new Date(reply_until)
+  return until.getTime() - occurred_at.getTime() <= LONGEST_WINDOW_MS ? until : null
+}
+
 /** A message as it is stored. What we wrote in the network's own app is a reply that is sent. */
 export function messageRow(arrival: Arrival, now: Date, place: Place) {
   return {
@@ -35,6 +45,7 @@ export function messageRow(arrival: Arrival, now: Date, place: Place) {
     parent_external_id: arrival.parent_external_id,
     permalink: arrival.permalink,
     reply_context: arrival.reply_context,
+    reply_until: replyUntil(arrival),
     occurred_at: arrival.occurred_at,
     received_at: arrival.received_at,
     processed_at: now,

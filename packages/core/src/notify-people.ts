@@ -9,12 +9,13 @@ import {
   type Trx,
 } from '@parley/db'
 import { type Actor, SYSTEM } from '@parley/domain'
+import { whomClocksConcern } from './tell-of-clocks.ts'
 import { watchConversations } from './watch-conversation.ts'
 
 type Kind = Notification['kind']
 /** An event that somebody may be told of. `to`: who; `watchers`: whoever watches the conversation at that moment. */
 type News = { event: EventRow; conversation_id: string; kind: Kind; to: string[] | 'watchers' }
-type Data = { assignee_id?: unknown; asker_id?: unknown; message_id?: unknown; task_id?: unknown; history?: unknown }
+type Data = { [name in 'assignee_id' | 'asker_id' | 'message_id' | 'task_id' | 'clock_id' | 'history']?: unknown }
 
 /**
  * Tells people what these events mean to them: each event once, never their own acts, and only those who see the
@@ -33,7 +34,7 @@ export async function notifyPeople(trx: Trx, events: EventRow[], now: Date): Pro
             watcher.conversation_id === conversation_id && watcher.watched_at <= event.at ? watcher.user_id : [],
           )
         : to
-    const { message_id, task_id } = event.data as Data
+    const { message_id, task_id, clock_id } = event.data as Data
     return [...new Set(people)]
       .filter(user_id => !(event.actor_type === 'user' && event.actor_id === user_id))
       .map(user_id => ({
@@ -43,6 +44,7 @@ export async function notifyPeople(trx: Trx, events: EventRow[], now: Date): Pro
         conversation_id,
         message_id: textOrNull(message_id),
         task_id: textOrNull(task_id),
+        clock_id: textOrNull(clock_id),
         actor_type: event.actor_type,
         actor_id: event.actor_id,
         at: event.at,
@@ -73,6 +75,7 @@ async function readNews(trx: Trx, events: EventRow[]): Promise<News[]> {
     trx,
     notes.flatMap(({ data }) => textOrNull((data as Data).message_id) ?? []),
   )
+  const concerned = await whomClocksConcern(trx, events)
   return events.flatMap(event => {
     const { conversation_id } = event
     if (!conversation_id) return []
@@ -100,6 +103,10 @@ async function readNews(trx: Trx, events: EventRow[]): Promise<News[]> {
         return told('task_due', textsOf(assignee_id))
       case 'expert_link.answered':
         return told('expert_answered', textsOf(asker_id))
+      case 'sla.warned':
+        return told('sla_warned', concerned.get(event.id) ?? [])
+      case 'sla.breached':
+        return told('sla_breached', concerned.get(event.id) ?? [])
       default:
         return []
     }

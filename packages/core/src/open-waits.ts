@@ -94,6 +94,7 @@ export async function openWaits(
     const clock = {
       ...promised,
       ...{ id: newId(now), conversation_id, contact_id, inbox_id, wait_id: wait.id, ordinal: wait.ordinal },
+      message_id: null,
     }
     clocks.push(clock)
     note(conversation_id, null, clock.due_at)

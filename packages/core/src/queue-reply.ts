@@ -199,7 +199,7 @@ function visibilityOf(
 }
 
 function refuseTooLate(parent: Message | undefined, capabilities: ChannelCapabilities, leaves_at: Date): void {
-  const deadline = parent && replyDeadline(parent.occurred_at, capabilities)
+  const deadline = parent && (parent.reply_until ?? replyDeadline(parent.occurred_at, capabilities))
   if (!deadline || deadline > leaves_at) return
   const reason = `The network takes answers to this message until ${deadline.toISOString()}.`
   throw new DomainError('reply_refused', reason, { reply_deadline: deadline.toISOString() })

@@ -12,6 +12,7 @@ import {
 import { type Actor, clockTime, SYSTEM } from '@parley/domain'
 import { cancelWait } from './cancel-wait.ts'
 import { moveWait } from './move-wait.ts'
+import { followWindows } from './sla/window-clocks.ts'
 
 /**
  * Lets nobody wait for an answer to a message that needs none any more. A wait that it had opened goes on from the
@@ -30,15 +31,19 @@ export async function releaseWait(
   await lockConversation(trx, conversation_id)
   const customer = { conversation_id, contact_id }
   const wait = await lockOpenWait(trx, customer)
-  if (wait?.opened_by_message_id !== message.id) return []
-  const next = await findOldestAwaiting(trx, customer, channel.connected_at)
   const events: NewEvent[] = []
+  if (wait?.opened_by_message_id !== message.id) {
+    if (message.reply_until) await followWindows(trx, [conversation_id], reason, now)
+    return events
+  }
+  const next = await findOldestAwaiting(trx, customer, channel.connected_at)
   if (next) {
     const opened_at = clockTime(next.occurred_at, next.received_at, channel.connected_at)
     events.push(...(await moveWait(trx, wait, next.id, opened_at, reason, now)).events)
   } else {
     events.push(...(await cancelWait(trx, wait, { reason }, conversation_id, actor, now)))
   }
+  if (message.reply_until) await followWindows(trx, [conversation_id], reason, now)
   const waiting = await findWaiting(trx, conversation_id)
   await updateConversation(trx, conversation_id, { ...waiting, updated_at: now })
   return events

@@ -9,7 +9,7 @@ import {
   type Message,
   type NewEvent,
   openWaitAgain,
-  resumeClockOf,
+  resumeClocksOf,
   type Trx,
   type Wait,
 } from '@parley/db'
@@ -20,6 +20,7 @@ import { moveWait } from './move-wait.ts'
 import { openWaits } from './open-waits.ts'
 import { aboutClock } from './sla/clock-events.ts'
 import { loadPromises } from './sla/promises.ts'
+import { followWindows } from './sla/window-clocks.ts'
 
 /**
  * Lets the customer whom a reply had answered wait from where they began: it did not reach them. Where they have written
@@ -36,6 +37,7 @@ export async function reopenWait(
   const events: NewEvent[] = []
   for (const ended of await lockWaitsEndedBy(trx, reply.id))
     events.push(...(await reopen(trx, channel, conversation, ended, reply, now)))
+  await followWindows(trx, [conversation.id], 'reply_bounced', now)
   return events
 }
 
@@ -52,7 +54,7 @@ async function reopen(
   const opener = await findMessage(trx, opened_by_message_id)
   const other = opener?.answered_by_id ? await findMessage(trx, opener.answered_by_id) : undefined
   if (other) {
-    await resumeClockOf(trx, ended.id, reply.id)
+    await resumeClocksOf(trx, ended.id, reply.id)
     const events = await endWait(trx, conversation, ended, other, now)
     if (!oldest) return events
     const promises = await loadPromises(trx, channel)
@@ -71,9 +73,8 @@ async function reopen(
     return (await moveWait(trx, later, oldest.id, since!, 'reply_bounced', now)).events
   }
   await openWaitAgain(trx, ended.id)
-  const clock = await resumeClockOf(trx, ended.id, reply.id)
   const events: NewEvent[] = []
-  if (clock) {
+  for (const clock of await resumeClocksOf(trx, ended.id, reply.id)) {
     const data = { ...aboutClock(clock), reason: 'reply_bounced' }
     events.push({ type: 'sla.retargeted', at: now, actor: SYSTEM, conversation_id, data })
   }

@@ -10,6 +10,7 @@ import {
 import { awaitsAnswer } from '@parley/domain'
 import { openWaits } from './open-waits.ts'
 import { loadPromises } from './sla/promises.ts'
+import { followWindows } from './sla/window-clocks.ts'
 
 /**
  * Lets customers wait for an answer to messages that need one again, since they wrote them, as if these had never been
@@ -29,6 +30,7 @@ export async function restoreWaits(
   if (asked.length === 0) return []
   const promises = await loadPromises(trx, channel)
   const { events } = await openWaits(trx, channel, asked, [conversation], promises, now)
+  if (asked.some(({ reply_until }) => reply_until)) await followWindows(trx, [conversation.id], 'window_gone', now)
   await updateConversation(trx, conversation.id, { ...(await findWaiting(trx, conversation.id)), updated_at: now })
   return events
 }

@@ -15,6 +15,7 @@ import { cancelWait } from './cancel-wait.ts'
 import { dispositionEvents } from './disposition-events.ts'
 import { openWaits } from './open-waits.ts'
 import { loadPromises } from './sla/promises.ts'
+import { followWindows } from './sla/window-clocks.ts'
 
 /** Nobody answers spam, so nobody waits in it. The caller has locked the conversation. Returns what to log. */
 export async function cancelSpamWaits(trx: Trx, { id }: Conversation, actor: Actor, now: Date): Promise<NewEvent[]> {
@@ -44,7 +45,9 @@ export async function restoreSpamWaits(
     if (message) unanswered.push({ ...message, contact_id })
   }
   const promises = await loadPromises(trx, channel)
-  return [...events, ...(await openWaits(trx, channel, unanswered, [conversation], promises, now)).events]
+  const opened = await openWaits(trx, channel, unanswered, [conversation], promises, now)
+  await followWindows(trx, [conversation_id], 'window_gone', now)
+  return [...events, ...opened.events]
 }
 
 /** Who was answered in what was taken for spam has been answered. */

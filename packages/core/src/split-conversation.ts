@@ -25,6 +25,7 @@ import { type Actor, DomainError, NotFound, SYSTEM, statusAfterMerge } from '@pa
 import { openWaits } from './open-waits.ts'
 import { loadPromises } from './sla/promises.ts'
 import { settleClocks } from './sla/settle-clocks.ts'
+import { followWindows } from './sla/window-clocks.ts'
 
 export type ConversationSplit = {
   message_ids: string[]
@@ -69,6 +70,7 @@ export async function splitConversation(
   await shareParticipants(trx, id, apart)
   await copyReads(trx, id, apart)
   const events = await openBoth(trx, old, apart, waits, found, now)
+  await followWindows(trx, [id, apart], 'window_gone', now)
   const waiting = await findWaiting(trx, apart)
   const begun = await updateConversation(trx, apart, {
     ...waiting,

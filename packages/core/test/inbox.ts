@@ -111,6 +111,7 @@ export type SlaTerms = {
   next?: number | null
   targets?: SlaTargets
   enforce_from?: Date
+  top_level_reply_answers_all?: boolean
   weekly?: { weekday: number; opens: string; closes: string }[]
   time_zone?: string
 }
@@ -188,6 +189,7 @@ export async function openInbox(db: Database) {
           ...(given.next !== null && { next_response: { seconds: given.next ?? 3600 } }),
           ...given.targets,
         },
+        top_level_reply_answers_all: given.top_level_reply_answers_all,
         enforce_from: given.enforce_from ?? new Date(0),
       }
       const policy = await createPolicy(trx, draft, SYSTEM, CONNECTED)

@@ -636,6 +636,10 @@ export interface Messages {
   disposition: Generated<import('@parley/domain').Disposition | null>;
   edited_at: Timestamp | null;
   external_id: string | null;
+  flagged_at: Timestamp | null;
+  flagged_by_id: string | null;
+  flagged_by_type: string | null;
+  flagged_reason: string | null;
   from_history: Generated<boolean>;
   has_attachments: Generated<boolean>;
   hidden_at: Timestamp | null;
@@ -653,6 +657,7 @@ export interface Messages {
   processed_at: Timestamp;
   received_at: Timestamp;
   reply_context: unknown | null;
+  reply_until: Timestamp | null;
   resolve_after: Generated<boolean>;
   send_epoch: number | null;
   sender_verified: boolean | null;
@@ -722,6 +727,7 @@ export interface Notifications {
   actor_id: string | null;
   actor_type: string;
   at: Timestamp;
+  clock_id: string | null;
   conversation_id: string;
   event_id: string;
   id: string;
@@ -827,7 +833,7 @@ export interface ReportClocks {
   inbox_id: string;
   metric: string;
   outcome: string;
-  policy_id: string;
+  policy_id: string | null;
   post_id: string | null;
   priority: string;
   started_at: Timestamp;
@@ -1007,8 +1013,8 @@ export interface Sessions {
 
 export interface SlaClocks {
   breached_at: Timestamp | null;
-  calendar_id: string;
-  calendar_version: number;
+  calendar_id: string | null;
+  calendar_version: number | null;
   cancelled_at: Timestamp | null;
   cancelled_reason: string | null;
   cause: string | null;
@@ -1021,19 +1027,21 @@ export interface SlaClocks {
   fulfilled_by_message_id: string | null;
   id: string;
   inbox_id: string;
+  message_id: string | null;
   metric: import('@parley/domain').SlaMetric;
   ordinal: number;
   owner_id: string | null;
   paused_at: Timestamp | null;
   paused_ms: Generated<number>;
-  policy_id: string;
-  policy_version: number;
+  policy_id: string | null;
+  policy_version: number | null;
   priority: Generated<import('@parley/domain').ConversationPriority>;
   running_since: Timestamp | null;
   started_at: Timestamp;
   state: Generated<import('@parley/domain').ClockState>;
   target_seconds: number;
   team_id: string | null;
+  top_level_since: Timestamp | null;
   wait_id: string | null;
   warn_at: Timestamp | null;
   warnings: Generated<number[]>;
@@ -1062,6 +1070,7 @@ export interface SlaPolicyVersions {
   policy_id: string;
   position: Generated<number>;
   targets: Json;
+  top_level_reply_answers_all: Generated<boolean>;
   version: number;
   workspace_id: Generated<string>;
 }

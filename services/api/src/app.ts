@@ -42,6 +42,7 @@ import { invitationRoutes } from './routes/invitations.ts'
 import { macroRoutes } from './routes/macros.ts'
 import { messageActionRoutes } from './routes/message-actions.ts'
 import { messageBatchRoutes } from './routes/message-batches.ts'
+import { messageFlagRoutes } from './routes/message-flags.ts'
 import { notificationRoutes } from './routes/notifications.ts'
 import { operationRoutes } from './routes/operation.ts'
 import { ownershipRoutes } from './routes/ownership.ts'
@@ -123,6 +124,7 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
       presenceRoutes,
       replyRoutes,
       messageActionRoutes,
+      messageFlagRoutes,
       channelRoutes,
       channelSettingsRoutes,
       channelHealthRoutes,

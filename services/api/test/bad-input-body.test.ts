@@ -76,6 +76,7 @@ const GOOD: Record<string, Json> = {
   'POST /v1/me/notifications/read': { ids: [conversation.id] },
   [`POST /v1/conversations/${conversation.id}/replies`]: { body: 'Hello' },
   [`POST /v1/conversations/${conversation.id}/messages/${conversation.messages[0]}/actions`]: { verb: 'like' },
+  [`POST /v1/messages/${conversation.messages[0]}/flag`]: { reason: 'Insults' },
   [`POST /v1/messages/${conversation.messages[0]}/mark_sent`]: { external_id: 'their-1' },
   [`POST /v1/messages/${conversation.messages[0]}/mark_not_sent`]: { reason: 'Not there.' },
   [`PUT /v1/conversations/${conversation.id}/draft`]: { body: 'Hello' },

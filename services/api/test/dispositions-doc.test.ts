@@ -19,6 +19,8 @@ t.test('the requests of the page about dispositions are answered as it says', as
     },
     { disposition: 'unhandled', dismissed_as: null, dismissed_reason: null },
     { disposition: 'spam', dismissed_as: 'spam', dismissed_reason: 'Phishing' },
+    { flagged_reason: "Somebody's address", flagged_by_type: 'user', disposition: 'spam' },
+    { flagged_at: null, flagged_reason: null },
     { reasons: ['Only thanks', 'Talks to others', 'Phishing'] },
     { reasons: ['Only thanks', 'Talks to others', 'Phishing'] },
   ])

@@ -303,7 +303,8 @@ export async function addParked(
 export async function addNotification(api: TestApi, tenant: Tenant, conversation_id: string): Promise<string> {
   const me = await api.call('GET', '/v1/me', undefined, { authorization: `Bearer ${tenant.key}` })
   const at = api.clock.now
-  const what = { event_id: randomUUID(), kind: 'resolved' as const, conversation_id, message_id: null, task_id: null }
+  const nothing = { message_id: null, task_id: null, clock_id: null }
+  const what = { event_id: randomUUID(), kind: 'resolved' as const, conversation_id, ...nothing }
   const row = { id: newId(at), user_id: me.body.user.id, ...what, actor_type: 'system', actor_id: null, at }
   const [told] = await api.db.inWorkspace(tenant.workspace_id, trx => insertNotifications(trx, [row]))
   return told!.id

@@ -88,6 +88,7 @@ export function bodyFor(route: Route, ids: Json): Json {
     'PUT /v1/messages/{id}/triage': { sentiment: 'complaint' },
     'POST /v1/conversations/{id}/messages/{message_id}/dismiss': { reason: 'Only thanks' },
     'PUT /v1/dismissal_reasons': { reasons: [] },
+    'POST /v1/messages/{id}/flag': { reason: 'Insults' },
     'POST /v1/messages/{id}/mark_sent': {},
     'POST /v1/messages/{id}/mark_not_sent': {},
     'PATCH /v1/conversations/{id}': { status: 'open' },

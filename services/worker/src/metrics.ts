@@ -59,6 +59,19 @@ export function createWorkerMetrics() {
     labelNames: ['consumer'],
     registers,
   })
+  const slaBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600, 86_400]
+  const breachLag = new Histogram({
+    name: 'parley_sla_detection_lag_seconds',
+    help: 'From when a promise fell due to when that was recorded, by the tick or by a change that came first; also of what had reached us after it was due',
+    buckets: slaBuckets,
+    registers,
+  })
+  const warningLag = new Histogram({
+    name: 'parley_sla_warning_lag_seconds',
+    help: 'From when it was to be told that a promise is about to fall due to when it was',
+    buckets: slaBuckets,
+    registers,
+  })
   return {
     registry,
     countFeedEvents: (consumer: string, outcome: 'handled' | 'skipped', count: number): void =>
@@ -78,6 +91,8 @@ export function createWorkerMetrics() {
       events.inc({ outcome: 'ignored' }, ignored)
       events.inc({ outcome: 'parked' }, batch.claimed - batch.events.length)
     },
+    observeBreach: (due_at: Date, detected_at: Date): void => breachLag.observe(secondsBetween(due_at, detected_at)),
+    observeWarning: (warn_at: Date, told_at: Date): void => warningLag.observe(secondsBetween(warn_at, told_at)),
     /** An event that was parked by itself, after it had failed alone. */
     countParked: (): void => events.inc({ outcome: 'parked' }),
   }

@@ -18,6 +18,7 @@ import {
   createTask,
   dismissMessage,
   finishSendAttempt,
+  flagMessage,
   followPosts,
   keepBlob,
   ledgerEntries,
@@ -449,6 +450,8 @@ t.test('why their messages needed no answer goes, and their name from why those 
   await dismiss(again, 'Praises the canary once more')
   await run(trx => undismissMessage(trx, again, actor, clock.now))
   await dismiss(others, 'Agrees with Canary Quill')
+  await run(trx => flagMessage(trx, said.message_id, 'Her canary sings', actor, clock.now))
+  await run(trx => flagMessage(trx, others.message_id, 'About Canary Quill', actor, clock.now))
   const place = {
     credential_id: actor.id,
     route: 'POST /v1/conversations/:id/messages/:message_id/dismiss',
@@ -473,6 +476,8 @@ t.test('why their messages needed no answer goes, and their name from why those 
   })
   const reasons = (await known.messages()).flatMap(({ dismissed_reason: reason }) => reason ?? [])
   t.same(reasons.sort(), ['Agrees with [erased]', '[erased]'], 'that they were dismissed stays')
+  const flags = (await known.messages()).flatMap(({ flagged_reason: reason }) => reason ?? [])
+  t.same(flags.sort(), ['About [erased]', '[erased]'])
 })
 
 t.test('an erasure that is interrupted anywhere goes on and erases the same', async t => {

@@ -25,7 +25,9 @@ import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
 import { eraseContacts } from '../src/processors/erasures.ts'
 import { send } from '../src/processors/send.ts'
+import { slaTick } from '../src/processors/sla.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
+import { promise } from './promise.ts'
 
 const RULES = FEED_CONSUMERS.filter(({ name }) => name === 'rules')
 
@@ -128,6 +130,47 @@ t.test(
     t.match(note, { author_type: 'rule', body: 'Was ana.' })
   },
 )
+
+t.test('rules act on warnings and on breaches', async t => {
+  const world = await setUp(t)
+  const { actor, clock, run } = world
+  await promise(world, { first_response: { seconds: 600, warn_before_seconds: [60] } })
+  await run(trx => createTag(trx, { name: 'Late', color: null }, actor, clock.now))
+  await world.rule({ triggers: ['sla.warned'], actions: [{ type: 'assign', assignee_id: actor.id }] })
+  await world.rule({ triggers: ['sla.breached'], actions: [{ type: 'add_tag', tag: 'Late' }, urgent] })
+  await world.receive(comment('m-1'))
+  const tick = async (time: string) => {
+    clock.now = at(time)
+    await slaTick(world.ctx)()
+    await world.level()
+  }
+  await tick('09:08:59')
+  has(t, await world.conversation(), { assignee_id: null, priority: 'normal' })
+  await tick('09:09:00')
+  has(t, await world.conversation(), { assignee_id: actor.id, priority: 'normal' })
+  await tick('09:10:01')
+  has(t, await world.conversation(), { assignee_id: actor.id, priority: 'urgent' })
+  t.equal((await world.log('conversation.tagged')).length, 1)
+  const [breached] = await world.log('sla.breached')
+  has(t, breached!.data as { assignee_id: string }, { assignee_id: actor.id })
+})
+
+t.test('a rule flags the message of an event, once, and others wait for that', async t => {
+  const world = await setUp(t)
+  await promise(world, { moderation: { seconds: 600 } })
+  const conditions = { text_has_words: ['idiots'] }
+  const rule = await world.rule({ conditions, actions: [{ type: 'flag', reason: 'Insults' }] })
+  await world.rule({ conditions, actions: [{ type: 'flag', reason: 'Again' }] })
+  await world.rule({ triggers: ['message.flagged'], actions: [urgent] })
+  await world.receive(comment('m-1', { text: 'You idiots' }), comment('m-2', { text: 'Thanks', thread_key: 't-2' }))
+  const flagged = (await world.messages()).filter(({ flagged_at }) => flagged_at)
+  t.equal(flagged.length, 1)
+  has(t, flagged[0], { external_id: 'm-1', flagged_reason: 'Insults', flagged_by_type: 'rule', flagged_by_id: rule.id })
+  const clocks = await world.run(trx => trx.selectFrom('sla_clocks').selectAll().execute())
+  has(t, clocks, [{ metric: 'moderation', message_id: flagged[0]!.id }])
+  const results = (await world.log('rule.applied')).map(({ data }) => (data as { actions: unknown[] }).actions)
+  t.match(results, [[{ result: 'changed' }], [{ type: 'flag', result: 'unchanged' }], [{ type: 'set_priority' }]])
+})
 
 t.test('history fires no rule', async t => {
   const world = await setUp(t)

@@ -1,28 +1,17 @@
-import { createCalendar, createPolicy } from '@parley/core'
-import { updateInbox } from '@parley/db'
+import { changeConversation } from '@parley/core'
+import { listFeedStates } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
-import { has } from '@parley/testing'
+import { has, until } from '@parley/testing'
 import t from 'tap'
+import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
+import { Feeds } from '../src/feed/feeds.ts'
 import { slaTick } from '../src/processors/sla.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
+import { promise } from './promise.ts'
 
 t.test('a tick records the breaches that have come due, at their due times, and wakes who reads', async t => {
   const worker = await openWorker(t, fakeConnector())
-  const weekly = [1, 2, 3, 4, 5, 6, 7].map(weekday => ({ weekday, opens: '00:00', closes: '24:00' }))
-  await worker.run(async trx => {
-    const definition = { time_zone: 'UTC', weekly, holidays: [] }
-    const calendar = await createCalendar(trx, { name: 'Always', definition }, SYSTEM, at('08:00:00'))
-    const policy = await createPolicy(
-      trx,
-      {
-        ...{ name: 'Ten minutes', position: 100, enabled: true, calendar_id: calendar.id, conditions: null },
-        targets: { first_response: { seconds: 600 } },
-      },
-      SYSTEM,
-      at('08:00:00'),
-    )
-    await updateInbox(trx, worker.inbox_id, { sla_policy_id: policy.id })
-  })
+  await promise(worker, { first_response: { seconds: 600 } })
   const channel = await worker.addChannel()
   // More than one batch of them, and one that is not due yet.
   const people = Array.from({ length: 1_001 }, (_, index) => `person-${index}`)
@@ -54,3 +43,48 @@ t.test('a tick records the breaches that have come due, at their due times, and 
   has(t, last, { breached_at: at('09:15:00'), detected_at: at('11:00:00') }, 'a late look changes no due time')
   t.equal((await worker.log()).filter(type => type === 'sla.breached').length, 1_001)
 })
+
+t.test(
+  'detected_at − due_at is exported as a metric, whether a tick recorded the breach or a change that came first',
+  async t => {
+    const worker = await openWorker(t, fakeConnector())
+    const { ctx, clock, run } = worker
+    const feeds = new Feeds(
+      ctx,
+      FEED_CONSUMERS.filter(({ name }) => name === 'notifications'),
+    )
+    t.teardown(() => feeds.close())
+    const level = () =>
+      until('the consumer is level with the log', async () => {
+        await feeds.sweep()
+        await feeds.tick()
+        return (await run(listFeedStates))[0]?.unread.count === 0
+      })
+    await level()
+    await promise(worker, {
+      first_response: { seconds: 600, warn_before_seconds: [60] },
+      resolution: { seconds: 1200 },
+    })
+    const channel = await worker.addChannel()
+    await worker.accept(channel, [comment('m-1')])
+    await drain(ctx, { workspace_id: worker.workspace_id, channel_id: channel.id })
+    const tick = slaTick(ctx)
+    clock.now = at('09:09:02')
+    await tick()
+    clock.now = at('09:10:00.500')
+    await Promise.all([tick(), tick()])
+    clock.now = at('09:20:03')
+    await run(async trx => {
+      const { id, version } = await trx.selectFrom('conversations').selectAll().executeTakeFirstOrThrow()
+      await changeConversation(trx, id, { status: 'resolved' }, version, SYSTEM, clock.now)
+    })
+    await tick()
+    await level()
+    const text = await ctx.metrics.registry.metrics()
+    const read = (name: string) => Number(new RegExp(`^${name} (.+)$`, 'm').exec(text)?.[1])
+    t.equal(read('parley_sla_detection_lag_seconds_count'), 2)
+    t.equal(read('parley_sla_detection_lag_seconds_sum'), 3.5)
+    t.equal(read('parley_sla_warning_lag_seconds_count'), 1)
+    t.equal(read('parley_sla_warning_lag_seconds_sum'), 2)
+  },
+)

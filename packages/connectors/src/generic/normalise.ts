@@ -51,6 +51,7 @@ function normaliseMessage({ type, timestamp, data }: MessageEvent, received_at: 
     send_token: data.reply_id ?? null,
     reply_context: data.reply?.context ? { context: storable(data.reply.context) } : null,
     ...(data.attachments?.length ? { attachments: data.attachments.map(describeAttachment) } : {}),
+    ...(data.reply_until ? { reply_until: new Date(data.reply_until).toISOString() } : {}),
     ...(data.post ? { post: describePost(data.post, received_at) } : {}),
   }
 }

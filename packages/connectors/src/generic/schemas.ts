@@ -99,6 +99,8 @@ const post = z.object({
   edited_at: instant.nullish(),
 })
 
+const LONGEST_WINDOW_MS = 366 * 24 * 3_600_000
+
 const messageData = z
   .object({
     external_id: id,
@@ -117,6 +119,7 @@ const messageData = z
     post: post.nullish(),
     subject: z.object({ title: z.string().max(1024).nullish() }).nullish(),
     reply: z.object({ context: z.string().max(8192).nullish() }).nullish(),
+    reply_until: instant.nullish(),
     // What the company itself said: a person in the network's own app, or the echo of a reply that was sent from here,
     // known by the message_id it was requested with.
     from_us: z.boolean().nullish(),
@@ -126,6 +129,15 @@ const messageData = z
     message: 'needs text, html or an attachment',
     path: ['text'],
   })
+  .refine(({ created_at, reply_until }) => !reply_until || Date.parse(reply_until) > Date.parse(created_at), {
+    message: 'must lie behind created_at',
+    path: ['reply_until'],
+  })
+  .refine(
+    ({ created_at, reply_until }) =>
+      !reply_until || Date.parse(reply_until) - Date.parse(created_at) <= LONGEST_WINDOW_MS,
+    { message: 'must lie within a year of created_at', path: ['reply_until'] },
+  )
 
 const common = { id: id.optional(), timestamp: instant.optional() }
 

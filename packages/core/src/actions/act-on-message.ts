@@ -10,12 +10,13 @@ import {
 } from '@parley/domain'
 import type { QueuedAction } from '../batches/advance-batch.ts'
 import { dismissMessage } from '../dismiss-message.ts'
+import { flagMessage } from '../flag-message.ts'
 import { queueAction } from '../queue-action.ts'
 
 /** The message that actions are done to: the one that an event is about, null where it is about none. */
 export type ActedOn = { message_id: string | null; capabilitiesOf: (channel: Channel) => ChannelCapabilities }
 
-type MessageAction = Extract<ConversationAction, { type: 'dismiss' | 'hide' | 'like' }>
+type MessageAction = Extract<ConversationAction, { type: 'dismiss' | 'flag' | 'hide' | 'like' }>
 
 /**
  * Does something to the message, in a conversation that the caller has locked. What it is already, or is on its way to, it
@@ -37,6 +38,11 @@ export async function actOnMessage(
   if (action.type === 'dismiss') {
     if (message.dismissed_at) return { changed: false }
     await dismissMessage(trx, ids, action, actor, now)
+    return { changed: true }
+  }
+  if (action.type === 'flag') {
+    if (message.flagged_at) return { changed: false }
+    await flagMessage(trx, message_id, action.reason, actor, now)
     return { changed: true }
   }
   const verb = action.type

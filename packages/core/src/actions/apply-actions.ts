@@ -120,13 +120,16 @@ async function applyAction(
       return { conversation, changed: true, queued }
     }
     case 'dismiss':
+    case 'flag':
     case 'hide':
     case 'like': {
       if (!acting.on) throw new DomainError('action_refused', 'Only a rule does something to the message of an event.')
       const { changed, queued: act } = await actOnMessage(trx, conversation.id, action, acting.on, acting.actor, now)
-      // Whoever waited for an answer to what is dismissed may wait no more.
+      // Whoever waited for an answer to what is dismissed may wait no more, and what is flagged may fall due first.
       const after =
-        changed && action.type === 'dismiss' ? (await lockConversation(trx, conversation.id))! : conversation
+        changed && (action.type === 'dismiss' || action.type === 'flag')
+          ? (await lockConversation(trx, conversation.id))!
+          : conversation
       return { conversation: after, changed, act }
     }
     default:

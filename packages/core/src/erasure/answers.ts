@@ -6,7 +6,17 @@ import { ERASED, mapTexts, someText } from './traces.ts'
 
 const BATCH = 200
 /** What stands in answers about messages and conversations that people wrote. */
-const WRITTEN = ['body', 'body_html', 'body_quoted', 'dismissed_reason', 'subject', 'name', 'permalink', 'external_id']
+const WRITTEN = [
+  'body',
+  'body_html',
+  'body_quoted',
+  'dismissed_reason',
+  'flagged_reason',
+  'subject',
+  'name',
+  'permalink',
+  'external_id',
+]
 
 /**
  * Takes them out of answers that are kept for repeated requests. An answer that names one of their contacts loses every

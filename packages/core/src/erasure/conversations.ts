@@ -10,8 +10,8 @@ import {
   listTextAttributes,
   lockConversationsOf,
   redactActions,
-  redactDismissals,
   redactExpertLinks,
+  redactReasons,
   redactTasks,
   type Trx,
   updateConversation,
@@ -44,7 +44,7 @@ export const eraseConversations: StepWork = async (trx, task) => {
     await redactActions(trx, id, redact)
     counts.our_texts += await redactTasks(trx, id, redact)
     counts.our_texts += await redactExpertLinks(trx, id, redact)
-    counts.our_texts += await redactDismissals(trx, id, redact)
+    counts.our_texts += await redactReasons(trx, id, redact)
     await deleteAddresses(trx, id, (task.erasure.looking_for as Wanted).ids)
     await eraseHead(trx, conversation, task)
   }

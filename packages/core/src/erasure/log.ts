@@ -11,6 +11,8 @@ import { erasedDigest, erasedScope } from '../erased-ids.ts'
 import type { ErasureTask, StepWork } from './steps.ts'
 import { ERASED, mapTexts } from './traces.ts'
 
+/** What people say of a customer's message. */
+const JUDGED = ['message.dismissed', 'message.undismissed', 'message.flagged', 'message.flag_cleared']
 const BATCH = 1_000
 type Data = Record<string, unknown>
 
@@ -33,12 +35,12 @@ export const eraseLog: StepWork = async (trx, task) => {
   for (const { row, data } of parsed) {
     const wrote = typeof data.message_id === 'string' && theirs.has(data.message_id)
     const began = row.type === 'conversation.created' && task.everybody.includes(String(data.contact_id))
-    const dismissed = row.type === 'message.dismissed' || row.type === 'message.undismissed'
+    const judged = JUDGED.includes(row.type)
     const keyed = erased.has(keys.get(data) ?? '')
     const begun_by_them = row.conversation_id !== null && begun.has(row.conversation_id)
     const replace = (text: string, key = '', within = '') => {
       const gone =
-        (wrote && (key === 'external_id' || key === 'permalink' || (dismissed && key === 'reason'))) ||
+        (wrote && (key === 'external_id' || key === 'permalink' || (judged && key === 'reason'))) ||
         (began && key === 'subject') ||
         (begun_by_them && within === 'attributes' && texts.has(key)) ||
         (keyed && (key === 'dedup_key' || key === 'reason'))

@@ -38,7 +38,7 @@ export function sumsOfClock(clock: CountedClock): ClockSum[] {
   const { calendar_ms, business_ms } = clock
   const bucket = (ms: number | null) => (ms === null ? NOT_FULFILLED : bucketOf(ms))
   const sum = {
-    ...{ metric, policy_id, priority, inbox_id, channel_id, outcome },
+    ...{ metric, priority, inbox_id, channel_id, outcome, policy_id: policy_id ?? NONE },
     ...{ post_id: post_id ?? NONE, team_id: team_id ?? NONE, user_id: user_id ?? NONE },
     ...{ calendar_bucket: bucket(calendar_ms), business_bucket: bucket(business_ms) },
     ...{ count: 1, calendar_total: calendar_ms ?? 0, business_total: business_ms ?? 0 },

@@ -11,7 +11,7 @@ import {
   putCountedClocks,
   type Trx,
 } from '@parley/db'
-import { compiledCalendar, promiseOf } from '../sla/promises.ts'
+import { hoursOf } from '../sla/promises.ts'
 import { countedClock, sumsOfClock } from './clocks-of.ts'
 import { changesOf } from './sum-changes.ts'
 
@@ -43,8 +43,7 @@ export async function countClocks(trx: Trx, events: EventRow[], now: Date): Prom
 }
 
 async function countedOf(trx: Trx, clock: CountableClock): Promise<CountedClock> {
-  const promise = await promiseOf(trx, clock)
-  return countedClock(clock, compiledCalendar(promise, promise.calendar))
+  return countedClock(clock, await hoursOf(trx, clock))
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/

@@ -1,6 +1,6 @@
 import { lockPolicy, type PolicyRow, type Trx } from '@parley/db'
 import { type Actor, DomainError, NotFound } from '@parley/domain'
-import { type PolicyContent, savePolicyVersion } from './save-policy.ts'
+import { contentOf, type PolicyContent, savePolicyVersion } from './save-policy.ts'
 
 export type PolicyChange = { [F in keyof PolicyContent]?: PolicyContent[F] | undefined }
 
@@ -21,8 +21,7 @@ export async function changePolicy(
   if (!present) throw new NotFound('policy')
   if (present.version !== expected_version)
     throw new DomainError('version_mismatch', 'The policy has changed since you read it.')
-  const { name, position, enabled, calendar_id, conditions, targets, enforce_from } = present
   const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
-  const content = { name, position, enabled, calendar_id, conditions, targets, enforce_from, ...given }
+  const content = { ...contentOf(present), ...given }
   return savePolicyVersion(trx, present, content, author, now)
 }

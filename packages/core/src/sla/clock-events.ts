@@ -6,7 +6,10 @@ const TOLD = [
 ]
 
 /** What every event of a clock says of it, as it is then. */
-export const aboutClock = (clock: Pick<SlaClock, 'id' | (typeof TOLD)[number]>): Record<string, unknown> => ({
+export const aboutClock = (
+  clock: Pick<SlaClock, 'id' | 'message_id' | (typeof TOLD)[number]>,
+): Record<string, unknown> => ({
   clock_id: clock.id,
+  ...(clock.message_id ? { message_id: clock.message_id } : {}),
   ...Object.fromEntries(TOLD.map(field => [field, clock[field]])),
 })

@@ -43,7 +43,8 @@ async function importOne(
 ): Promise<ImportedPolicy> {
   const { name } = draft
   // One that says nothing of it goes on counting since it did.
-  const content: PolicyContent = { ...draft, enforce_from: draft.enforce_from ?? present?.enforce_from ?? now }
+  const { enforce_from = present?.enforce_from ?? now, top_level_reply_answers_all = false } = draft
+  const content: PolicyContent = { ...draft, enforce_from, top_level_reply_answers_all }
   const kept = { id: present?.id ?? null, version: present?.version ?? null }
   if (present && saysTheSame(present, content)) return { name, result: 'unchanged', ...kept, detail: null }
   const result = present ? 'updated' : 'created'

@@ -10,6 +10,7 @@ import {
   type Trx,
 } from '@parley/db'
 import {
+  alwaysOpen,
   type Calendar,
   type ClockRun,
   type CompiledCalendar,
@@ -21,6 +22,7 @@ import {
   metricOfWait,
   nextWarning,
   type PolicyFacts,
+  RESPONSE_METRICS,
   type SlaMetric,
   searchKey,
   targetSeconds,
@@ -46,10 +48,21 @@ export function compiledCalendar(
   return calendar
 }
 
+/** When windows of networks are counted: networks never close. */
+export const ALWAYS_OPEN: CompiledCalendar = compileCalendar(alwaysOpen('UTC'))
+/** How long before a window closes that is told, in seconds. */
+export const WARN_OF_WINDOWS = [7_200]
+
 // Nor does a version of a policy.
 const started = new Map<string, SlaPromise>()
 
-type PromiseVersions = CalendarVersion & Pick<SlaClock, 'policy_id' | 'policy_version'>
+type PromiseVersions = Pick<SlaPromise, 'policy_id' | 'policy_version' | keyof CalendarVersion>
+
+/** A clock that a policy has promised: every one but those of windows, which are the network's. */
+export type PolicyClock = SlaClock & PromiseVersions
+
+export const isPromised = <C extends Pick<SlaClock, 'policy_id'>>(clock: C): clock is C & PromiseVersions =>
+  clock.policy_id !== null
 
 /** What a clock was started with. */
 export async function promiseOf(trx: Trx, clock: PromiseVersions): Promise<SlaPromise> {
@@ -60,9 +73,16 @@ export async function promiseOf(trx: Trx, clock: PromiseVersions): Promise<SlaPr
   return known
 }
 
+/** The hours by which a clock counts. */
+export async function hoursOf(trx: Trx, clock: SlaClock): Promise<CompiledCalendar> {
+  if (!isPromised(clock)) return ALWAYS_OPEN
+  const promise = await promiseOf(trx, clock)
+  return compiledCalendar(promise, promise.calendar)
+}
+
 /** A clock as it starts. */
-export type PromisedClock = Omit<SlaPromise, 'calendar' | 'conditions' | 'targets' | 'enforce_from'> &
-  Pick<SlaClock, 'started_at' | 'target_seconds' | 'due_at' | 'priority' | 'warnings' | 'warn_at'>
+export type PromisedClock = Pick<SlaPromise, 'policy_id' | 'policy_version' | keyof CalendarVersion> &
+  Pick<SlaClock, 'started_at' | 'target_seconds' | 'due_at' | 'priority' | 'warnings' | 'warn_at' | 'top_level_since'>
 
 /**
  * The clock of a promise to a conversation of that priority; undefined where nothing is promised for this metric, or it
@@ -81,8 +101,15 @@ export function promisedClock(
   return {
     ...{ policy_id, policy_version, calendar_id, calendar_version, priority, started_at },
     target_seconds: run.target_seconds,
+    top_level_since: topLevelSince(promise, metric, started_at),
     ...timesOf(compiledCalendar(promise, promise.calendar), run, target.warn_before_seconds ?? []),
   }
+}
+
+/** Since when what we say at the top of a thread ends a clock: `from` where its policy says so. */
+export function topLevelSince(promise: SlaPromise, metric: SlaMetric, from: Date): Date | null {
+  const isResponse = (RESPONSE_METRICS as readonly SlaMetric[]).includes(metric)
+  return isResponse && promise.top_level_reply_answers_all ? from : null
 }
 
 /** When a clock falls due, and when that is told next. */
@@ -149,7 +176,8 @@ export async function loadPromises(trx: Trx, channel: ChannelOf): Promise<Promis
   }
 }
 
-const OF_CONVERSATIONS = ['resolution', 'assignment', 'team_ownership'] as const
+/** What is promised of a conversation as a whole. */
+export const OF_CONVERSATIONS = ['resolution', 'assignment', 'team_ownership'] as const
 
 async function readTags(trx: Trx, conversations: { id: string }[]): Promise<Map<string, string[]>> {
   const tags = new Map<string, string[]>()

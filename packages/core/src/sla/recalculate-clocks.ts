@@ -13,7 +13,7 @@ import {
   writeClocks,
 } from '@parley/db'
 import type { Actor } from '@parley/domain'
-import { loadPromises, type Promises } from './promises.ts'
+import { isPromised, loadPromises, type Promises } from './promises.ts'
 import { ClockStepper } from './step-clocks.ts'
 
 /** How many open clocks were looked at, how many are moved, and of those how many fall due by that at this moment. */
@@ -75,7 +75,8 @@ function move(stepper: ClockStepper, clock: SlaClock, promise: SlaPromise | unde
   else if (!isCurrent(clock, promise)) stepper.renew(clock, promise)
 }
 
-const isOpen = ({ state, breached_at }: SlaClock) => (state === 'running' || state === 'paused') && !breached_at
+const isOpen = (clock: SlaClock) =>
+  isPromised(clock) && (clock.state === 'running' || clock.state === 'paused') && !clock.breached_at
 
 const within = ({ policy_id, metric }: ClockScope, clock: SlaClock) =>
   (!policy_id || clock.policy_id === policy_id) && (!metric || metric.includes(clock.metric))

@@ -22,6 +22,8 @@ export type PolicyContent = {
   /** Null: it promises only where an inbox names it. */
   conditions: PolicyCondition | null
   targets: SlaTargets
+  /** Whether what we say at the top of a public thread answers everybody who waits in it. */
+  top_level_reply_answers_all: boolean
   /** What began to wait earlier gets no clock. */
   enforce_from: Date
 }
@@ -41,13 +43,18 @@ export async function refuseUnkeepable(trx: Trx, { calendar_id, targets }: Polic
   for (const seconds of everyTarget(targets)) refuseImpossible(() => dueAt(compiled, now, seconds))
 }
 
+/** What a policy says in its present version. */
+export function contentOf(policy: PolicyRow): PolicyContent {
+  const { name, position, enabled, calendar_id, conditions, targets, top_level_reply_answers_all, enforce_from } =
+    policy
+  return { name, position, enabled, calendar_id, conditions, targets, top_level_reply_answers_all, enforce_from }
+}
+
 /** Whether two policies say the same, whatever the order in which they say it. */
 export function saysTheSame(policy: PolicyRow, content: PolicyContent): boolean {
   // What is absent is left out, as it is where it is stored.
   const plain = (value: PolicyContent) => JSON.parse(JSON.stringify(value))
-  const { name, position, enabled, calendar_id, conditions, targets, enforce_from } = policy
-  const stored = { name, position, enabled, calendar_id, conditions, targets, enforce_from }
-  return isDeepStrictEqual(plain(stored), plain(content))
+  return isDeepStrictEqual(plain(contentOf(policy)), plain(content))
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   writeClocks,
 } from '@parley/db'
 import { type Actor, type ConversationStatus, PAUSABLE_METRICS, type PolicyFacts, type SlaMetric } from '@parley/domain'
-import { compiledCalendar, loadPromises, type Promises, promiseOf } from './promises.ts'
+import { compiledCalendar, isPromised, loadPromises, OF_CONVERSATIONS, type Promises, promiseOf } from './promises.ts'
 import { type Clocked, ClockStepper, isOverdue } from './step-clocks.ts'
 
 /** What may change of a conversation that its clocks follow. */
@@ -105,7 +105,7 @@ async function followPolicies(
   const chosen = promises.promiseTo(facts)
   const after: SlaClock[] = []
   for (const clock of clocks) {
-    if (!isLive(clock) || clock.breached_at) after.push(clock)
+    if (!isLive(clock) || clock.breached_at || !isPromised(clock)) after.push(clock)
     else if (asked && chosen?.policy_id !== clock.policy_id) after.push(stepper.enter(clock, chosen))
     else after.push(stepper.retarget(clock, await promiseOf(trx, clock)))
   }
@@ -123,12 +123,12 @@ async function followStatus(
 ): Promise<void> {
   const { status, assignee_id, team_id, waiting_since, changed } = conversation
   const over = status === 'spam' || status === 'merged'
-  const wanted: Record<Exclude<SlaMetric, 'first_response' | 'next_response'>, boolean> = {
+  const wanted: Record<(typeof OF_CONVERSATIONS)[number], boolean> = {
     resolution: !ENDED.includes(status),
     assignment: assignee_id === null && !ENDED.includes(status),
     team_ownership: team_id !== null && !ENDED.includes(status),
   }
-  for (const metric of ['resolution', 'assignment', 'team_ownership'] as const) {
+  for (const metric of OF_CONVERSATIONS) {
     const ofKind = clocks.filter(clock => clock.wait_id === null && clock.metric === metric)
     const live = ofKind.find(isLive)
     // One that another policy took over from has the same place as that one's.
@@ -172,7 +172,7 @@ function startOf(
 }
 
 async function standStill(trx: Trx, stepper: ClockStepper, clock: SlaClock, status: ConversationStatus): Promise<void> {
-  if (!(PAUSABLE_METRICS as readonly SlaMetric[]).includes(clock.metric)) return
+  if (!(PAUSABLE_METRICS as readonly SlaMetric[]).includes(clock.metric) || !isPromised(clock)) return
   const promise = await promiseOf(trx, clock)
   const pauses = (promise.targets[clock.metric]?.pauses_in ?? ['pending']).includes(status)
   if (pauses && clock.state === 'running') stepper.pause(clock, compiledCalendar(promise, promise.calendar))

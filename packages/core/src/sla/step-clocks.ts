@@ -8,7 +8,7 @@ import {
   targetSeconds,
 } from '@parley/domain'
 import { aboutClock } from './clock-events.ts'
-import { compiledCalendar, promisedClock, timesOf } from './promises.ts'
+import { compiledCalendar, promisedClock, timesOf, topLevelSince } from './promises.ts'
 
 /** A conversation as it is now, as far as its clocks look at it. */
 export type Clocked = {
@@ -33,6 +33,16 @@ export type ClockSteps = {
   changed: SlaClock[]
   started: Omit<SlaClock, 'workspace_id'>[]
   events: NewEvent[]
+}
+
+type StartedClock = {
+  ordinal: number
+  /** The last one of its kind, which a reopened conversation's resolution goes on from. */
+  before?: SlaClock | undefined
+  /** It comes under this policy by the change, and not by what began it: it falls due now at the earliest. */
+  entered?: boolean
+  /** Whose it is; null: the conversation's. */
+  message_id?: string | null
 }
 
 /** One conversation, whose clocks take their steps at one moment. */
@@ -123,7 +133,8 @@ export class ClockStepper {
     const times = timesOf(compiledCalendar(promise, promise.calendar), run, target.warn_before_seconds ?? [])
     const due_at = this.#notBefore(times.due_at)
     const versions = { policy_version, calendar_id, calendar_version, priority, target_seconds: run.target_seconds }
-    const renewed = this.#change(clock, { ...versions, ...times, due_at, cause: 'recalculated' })
+    const top_level_since = topLevelSince(promise, clock.metric, clock.top_level_since ?? this.now)
+    const renewed = this.#change(clock, { ...versions, ...times, due_at, top_level_since, cause: 'recalculated' })
     const previous = { due_at: clock.due_at, policy_version: clock.policy_version }
     this.#tell('sla.recalculated', { ...aboutClock(renewed), calendar_id, calendar_version }, previous)
     return renewed
@@ -138,27 +149,26 @@ export class ClockStepper {
     const { priority } = this.#conversation
     const promised = promise && promisedClock(promise, clock.metric, priority, clock.started_at)
     if (!promised) return left
-    const { wait_id, contact_id, metric, ordinal, state, counted_ms, running_since, paused_at, paused_ms } = clock
+    const { wait_id, contact_id, message_id, metric, ordinal, state, counted_ms, running_since, paused_at, paused_ms } =
+      clock
     const stood = { state, counted_ms, running_since, paused_at, paused_ms }
     const calendar = compiledCalendar(promise, promise.calendar)
     const { due_at } = timesOf(calendar, { ...promised, counted_ms, running_since }, [])
-    const entered = { ...promised, ...stood, due_at: this.#notBefore(due_at), cause: 'policy_applied' }
-    return this.#start(entered, { wait_id, contact_id, metric, ordinal }) as SlaClock
+    // What was said before it came under this policy is judged by the one of then.
+    const top_level_since = topLevelSince(promise, metric, clock.top_level_since ?? this.now)
+    const entered = { ...promised, ...stood, due_at: this.#notBefore(due_at), top_level_since, cause: 'policy_applied' }
+    return this.#start(entered, { wait_id, contact_id, message_id, metric, ordinal }) as SlaClock
   }
 
-  /**
-   * @param before the last one of its kind, which a reopened conversation's resolution goes on from
-   * @param entered it comes under this policy by the change, and not by what began it: it falls due now at the earliest
-   */
   start(
     promise: SlaPromise,
     metric: SlaClock['metric'],
     started_at: Date,
-    { ordinal, before, entered }: { ordinal: number; before: SlaClock | undefined; entered: boolean },
+    { ordinal, before, entered = false, message_id = null }: StartedClock,
   ): void {
     const promised = promisedClock(promise, metric, this.#conversation.priority, started_at)
     if (!promised) return
-    const which = { wait_id: null, contact_id: null, metric, ordinal }
+    const which = { wait_id: null, contact_id: null, message_id, metric, ordinal }
     if (!before) {
       const late = entered && promised.due_at < this.now
       this.#start(late ? { ...promised, due_at: this.now, cause: 'policy_applied' } : promised, which)
@@ -179,7 +189,7 @@ export class ClockStepper {
 
   #start(
     promised: ReturnType<typeof promisedClock> & Partial<SlaClock>,
-    which: Pick<SlaClock, 'wait_id' | 'contact_id' | 'metric' | 'ordinal'>,
+    which: Pick<SlaClock, 'wait_id' | 'contact_id' | 'message_id' | 'metric' | 'ordinal'>,
   ): Omit<SlaClock, 'workspace_id'> {
     const { id: conversation_id, inbox_id, team_id } = this.#conversation
     const clock = {

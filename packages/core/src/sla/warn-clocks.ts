@@ -1,7 +1,16 @@
-import { appendEvents, lockClocksToWarn, type NewEvent, type SlaClock, setWarnings, type Trx } from '@parley/db'
+import {
+  appendEvents,
+  listConversationsByIds,
+  lockClocksToWarn,
+  type NewEvent,
+  type SlaClock,
+  setWarnings,
+  type Trx,
+} from '@parley/db'
 import { type CompiledCalendar, nextWarning, SYSTEM } from '@parley/domain'
+import { creditOf } from '../credit.ts'
 import { aboutClock } from './clock-events.ts'
-import { compiledCalendar, promiseOf } from './promises.ts'
+import { hoursOf } from './promises.ts'
 
 /**
  * Tells which clocks are about to fall due, up to `limit` of them. One that nobody looked at for long tells every warning
@@ -9,20 +18,22 @@ import { compiledCalendar, promiseOf } from './promises.ts'
  */
 export async function warnClocks(trx: Trx, now: Date, limit: number): Promise<number> {
   const clocks = await lockClocksToWarn(trx, now, limit)
+  const ids = [...new Set(clocks.map(clock => clock.conversation_id))]
+  const conversations = new Map((await listConversationsByIds(trx, ids)).map(row => [row.id, row]))
   const events: NewEvent[] = []
   const left = []
   for (const clock of clocks) {
-    const promise = await promiseOf(trx, clock)
-    const { told, warn_at } = warningsUntil(compiledCalendar(promise, promise.calendar), clock, now)
+    const { told, warn_at } = warningsUntil(await hoursOf(trx, clock), clock, now)
     left.push({ id: clock.id, told: told.length, warn_at })
     const { conversation_id } = clock
+    const about = { ...aboutClock(clock), ...creditOf(conversations.get(conversation_id)!) }
     for (const data of told) {
       events.push({
         type: 'sla.warned',
         at: now,
         actor: SYSTEM,
         conversation_id,
-        data: { ...aboutClock(clock), ...data },
+        data: { ...about, ...data },
       })
     }
   }

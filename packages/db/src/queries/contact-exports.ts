@@ -84,6 +84,7 @@ export async function listMessagesToExport(trx: Trx, { contact_ids, after, limit
       m.contact_id, m.direction, m.kind, m.visibility, m.state, m.body, m.body_html, m.body_quoted, m.external_id,
       m.in_reply_to, m.permalink, m.occurred_at, m.received_at, m.edited_at, m.deleted_at,
       m.disposition, m.answered_at, m.dismissed_at, m.dismissed_as, m.dismissed_reason,
+      m.flagged_at, m.flagged_reason,
       array(select jsonb_build_object('version_at', v.version_at, 'body', v.body, 'body_html', v.body_html)
         from message_versions v where v.message_id = m.id order by v.version_at, v.digest limit 100) as versions,
       array(select jsonb_build_object('id', a.id, 'filename', a.filename, 'media_type', a.media_type,

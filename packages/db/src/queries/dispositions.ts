@@ -1,6 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Trx } from '../database.ts'
 import type { Message } from './messages.ts'
+import { AT_THE_TOP, topLevelSince } from './top-level-answers.ts'
 
 /** A customer's message whose disposition was looked at, and what it was before. */
 export type JudgedMessage = Pick<Message, 'id' | 'conversation_id' | 'contact_id' | 'disposition'> & {
@@ -21,7 +22,7 @@ const SET_ASIDE = sql`(m.dismissed_at is not null or m.hidden_at is not null or 
   or m.deleted_at is not null or m.automatic or m.from_history)`
 
 /** When a customer began to wait on a message: the time of the network, but not before the channel was connected. */
-const saidAt = (connected_at: RawBuilder<unknown>) =>
+export const saidAt = (connected_at: RawBuilder<unknown>) =>
   sql`greatest(m.occurred_at, least(m.received_at, ${connected_at}))`
 
 /**
@@ -57,6 +58,8 @@ export async function markAnswered(
   return rows
 }
 
+const TOP_LEVEL_SINCE = topLevelSince(sql`asked.conversation_id`, sql`asked.contact_id`, sql`asked.said_at`)
+
 /**
  * Finds anew by which answer each of these messages is answered, if by any: the one that had answered it came back, or it
  * needs an answer again. Locks the messages.
@@ -70,7 +73,8 @@ export async function settleAnswers(
     with asked as materialized (
       select m.id, m.disposition, m.answered_by_id, m.processed_at, ${SET_ASIDE} as set_aside,
         ${saidAt(sql`(select c.connected_at from channels c where c.id = m.channel_id)`)} as said_at,
-        (select coalesce(c.merged_into, c.id) from contacts c where c.id = m.contact_id) as person
+        (select coalesce(c.merged_into, c.id) from contacts c where c.id = m.contact_id) as person,
+        m.conversation_id, m.contact_id
       from messages m
       where m.conversation_id = ${conversation_id} and m.direction = 'inbound'
         and m.id = any(${message_ids}::uuid[])
@@ -80,7 +84,8 @@ export async function settleAnswers(
         (select coalesce(c.merged_into, c.id) from contacts c where c.id = a.contact_id) as person,
         a.contact_id is null and a.parent_external_id is null and (
           select count(distinct o.contact_id) = 1 from messages o
-          where o.conversation_id = a.conversation_id and o.direction = 'inbound') as to_everybody
+          where o.conversation_id = a.conversation_id and o.direction = 'inbound') as to_everybody,
+        ${AT_THE_TOP} as at_the_top
       from messages a
       where a.conversation_id = ${conversation_id} and a.direction = 'outbound' and a.state = 'sent'
         and a.author_type in ('user', 'native')),
@@ -88,7 +93,7 @@ export async function settleAnswers(
       select asked.id, asked.disposition, first.id as answer_id, first.occurred_at
       from asked left join lateral (
         select a.id, a.occurred_at from answers a
-        where (a.person = asked.person or a.to_everybody)
+        where (a.person = asked.person or a.to_everybody or (a.at_the_top and a.occurred_at >= ${TOP_LEVEL_SINCE}))
           and case a.author_type when 'native' then a.occurred_at >= asked.said_at and not asked.set_aside
             else a.received_at >= asked.processed_at and (a.in_reply_to = asked.id or not asked.set_aside) end
         order by a.occurred_at, a.thread_position limit 1) first on true

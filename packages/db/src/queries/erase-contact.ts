@@ -179,7 +179,8 @@ export async function blankMessages(
     where message_id = any(${column('id')}::uuid[])`.execute(trx)
   await sql`update messages m set external_id = given.message_text, body = '', body_html = null, body_quoted = null,
       body_marks = array[${mark}], permalink = null, reply_context = null,
-      dismissed_reason = case when dismissed_reason is not null then ${reason} end
+      dismissed_reason = case when dismissed_reason is not null then ${reason} end,
+      flagged_reason = case when flagged_reason is not null then ${reason} end
     from ${given} where m.id = given.id`.execute(trx)
   return Number(numAffectedRows ?? 0)
 }
@@ -240,20 +241,23 @@ export async function updateOurText(trx: Trx, { id, reply_context, ...text }: Ou
     .execute()
 }
 
-/** Why messages of a conversation need no answer, in other words. Returns how many changed. */
-export async function redactDismissals(
+/** Why messages of a conversation need no answer, or somebody's look, in other words. Returns how many changed. */
+export async function redactReasons(
   trx: Trx,
   conversation_id: string,
   redact: (text: string) => string,
 ): Promise<number> {
-  const { rows } = await sql<{ id: string; dismissed_reason: string }>`
-    select id, dismissed_reason from messages
-    where conversation_id = ${conversation_id} and dismissed_reason is not null`.execute(trx)
+  const { rows } = await sql<{ id: string; dismissed_reason: string | null; flagged_reason: string | null }>`
+    select id, dismissed_reason, flagged_reason from messages
+    where conversation_id = ${conversation_id} and (dismissed_reason is not null or flagged_reason is not null)`.execute(
+    trx,
+  )
   let changed = 0
-  for (const { id, dismissed_reason: reason } of rows) {
-    const dismissed_reason = redact(reason)
-    if (dismissed_reason === reason) continue
-    await trx.updateTable('messages').set({ dismissed_reason }).where('id', '=', id).execute()
+  for (const { id, ...reasons } of rows) {
+    const dismissed_reason = reasons.dismissed_reason && redact(reasons.dismissed_reason)
+    const flagged_reason = reasons.flagged_reason && redact(reasons.flagged_reason)
+    if (dismissed_reason === reasons.dismissed_reason && flagged_reason === reasons.flagged_reason) continue
+    await trx.updateTable('messages').set({ dismissed_reason, flagged_reason }).where('id', '=', id).execute()
     changed += 1
   }
   return changed

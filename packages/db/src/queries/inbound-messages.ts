@@ -21,6 +21,7 @@ export type KnownMessage = Pick<
   | 'parent_external_id'
   | 'permalink'
   | 'reply_context'
+  | 'reply_until'
   | 'version_at'
   | 'occurred_at'
   | 'received_at'
@@ -46,7 +47,7 @@ export async function lockKnownMessages(
           where channel_id = ${channel_id} and external_id = wanted.external_id limit 1) m
       order by m.id) found,
       lateral (select id, external_id, conversation_id, contact_id, direction, state, author_type, body, body_html,
-          body_marks, kind, visibility, parent_external_id, permalink, reply_context,
+          body_marks, kind, visibility, parent_external_id, permalink, reply_context, reply_until,
           version_at, occurred_at, received_at, edited_at, deleted_at, from_history,
           has_attachments
         from messages where id = found.id for update) known`.execute(trx)
@@ -85,6 +86,7 @@ export type MessageChange = Pick<
   | 'parent_external_id'
   | 'permalink'
   | 'reply_context'
+  | 'reply_until'
   | 'version_at'
   | 'edited_at'
   | 'from_history'
@@ -96,6 +98,7 @@ export async function changeMessages(trx: Trx, changes: MessageChange[]): Promis
     update messages m
     set kind = c.kind, visibility = c.visibility, body = c.body, body_html = c.body_html, body_marks = c.body_marks,
       parent_external_id = c.parent_external_id, permalink = c.permalink, reply_context = c.reply_context,
+      reply_until = c.reply_until,
       version_at = c.version_at, edited_at = c.edited_at, from_history = c.from_history
     from ${rowsOf('messages', changes)} c, lateral (select ctid from messages where id = c.id for update) found
     where m.ctid = found.ctid`.execute(trx)

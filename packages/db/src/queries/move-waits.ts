@@ -15,7 +15,7 @@ export async function lockOpenWaits(trx: Trx, conversation_id: string): Promise<
 }
 
 /**
- * Moves all waits of a conversation, with their clocks, behind those of another one. A customer's open wait is their last,
+ * Moves all waits of a conversation, with their clocks and those of its flags, behind those of another one. A customer's open wait is their last,
  * whichever conversation it comes from; nobody may have one in both.
  */
 export async function moveAllWaits(trx: Trx, from_id: string, into_id: string): Promise<void> {
@@ -34,11 +34,13 @@ export async function moveAllWaits(trx: Trx, from_id: string, into_id: string): 
     from waits w where w.id = c.wait_id and w.conversation_id = ${into_id}
       and c.conversation_id in (${from_id}, ${into_id})
       and (c.conversation_id <> ${into_id} or c.ordinal <> w.ordinal)`.execute(trx)
+  await sql`update sla_clocks set conversation_id = ${into_id}
+    where conversation_id = ${from_id} and message_id is not null and wait_id is null`.execute(trx)
 }
 
 /**
  * Moves waits into a conversation that has none, with their clocks: an open or cancelled one with the message that began it,
- * one that was ended with the answer that ended it.
+ * one that was ended with the answer that ended it. A clock of a flag goes with its message.
  */
 export async function moveWaitsOf(trx: Trx, from_id: string, into_id: string, message_ids: string[]): Promise<void> {
   await sql`
@@ -49,4 +51,6 @@ export async function moveWaitsOf(trx: Trx, from_id: string, into_id: string, me
   await sql`
     update sla_clocks c set conversation_id = ${into_id} from waits w
     where w.id = c.wait_id and w.conversation_id = ${into_id} and c.conversation_id = ${from_id}`.execute(trx)
+  await sql`update sla_clocks set conversation_id = ${into_id}
+    where conversation_id = ${from_id} and message_id = any(${message_ids}::uuid[]) and wait_id is null`.execute(trx)
 }

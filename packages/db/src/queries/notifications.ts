@@ -10,14 +10,16 @@ export type Notification = Selectable<Notifications>
 const MAX_COUNTED = 1_000
 
 /**
- * Tells people, those of them who work in the inbox: once of each event, and of what customers write in one conversation
- * once until they have read it. Returns what is new.
+ * Tells people, those of them who work in the inbox: once of each event, and of what customers write in one conversation,
+ * and of what is promised in it, once until they have read it. Returns what is new.
  */
 export async function insertNotifications(trx: Trx, rows: Insertable<Notifications>[]): Promise<Notification[]> {
   if (rows.length === 0) return []
   const { rows: told } = await sql<Notification>`
-    insert into notifications (id, user_id, event_id, kind, conversation_id, message_id, task_id, actor_type, actor_id, at)
-    select n.id, n.user_id, n.event_id, n.kind, n.conversation_id, n.message_id, n.task_id, n.actor_type, n.actor_id, n.at
+    insert into notifications (id, user_id, event_id, kind, conversation_id, message_id, task_id, clock_id,
+      actor_type, actor_id, at)
+    select n.id, n.user_id, n.event_id, n.kind, n.conversation_id, n.message_id, n.task_id, n.clock_id,
+      n.actor_type, n.actor_id, n.at
     from ${rowsOf('notifications', rows)} n join conversations c on c.id = n.conversation_id
     where ${mayWork(sql`n.user_id`, sql`c.inbox_id`)}
     order by n.id

@@ -10,14 +10,44 @@ export async function insertClocks(trx: Trx, rows: Insertable<SlaClocks>[]): Pro
   await insertRows(trx, 'sla_clocks', rows)
 }
 
-/** Locks the running clock of one wait. */
-export async function lockRunningClock(trx: Trx, wait_id: string): Promise<SlaClock | undefined> {
-  return trx
+/** Locks what runs for one wait: the clock of what was promised, if anything was, and those of its windows. */
+export async function lockRunningClocks(
+  trx: Trx,
+  wait_id: string,
+): Promise<{ promised: SlaClock | undefined; windows: SlaClock[] }> {
+  const clocks = await trx
     .selectFrom('sla_clocks')
     .selectAll()
     .where('wait_id', '=', wait_id)
     .where('state', '=', 'running')
+    .orderBy('id')
     .forUpdate()
+    .execute()
+  const isWindow = ({ metric }: SlaClock) => metric === 'network_window'
+  return { promised: clocks.find(clock => !isWindow(clock)), windows: clocks.filter(isWindow) }
+}
+
+/** Locks the clock that runs since a message was flagged. */
+export async function lockClockOf(trx: Trx, message_id: string): Promise<SlaClock | undefined> {
+  return trx
+    .selectFrom('sla_clocks')
+    .selectAll()
+    .where('message_id', '=', message_id)
+    .where('metric', '=', 'moderation')
+    .where('state', '=', 'running')
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/** The last clock that ran since a message was flagged. */
+export async function findLatestClockOf(trx: Trx, message_id: string): Promise<SlaClock | undefined> {
+  return trx
+    .selectFrom('sla_clocks')
+    .selectAll()
+    .where('message_id', '=', message_id)
+    .where('metric', '=', 'moderation')
+    .orderBy('ordinal', 'desc')
+    .limit(1)
     .executeTakeFirst()
 }
 
@@ -28,9 +58,9 @@ export async function lockRunningClock(trx: Trx, wait_id: string): Promise<SlaCl
 export async function lockLiveClocks(trx: Trx, conversation_ids: string[]): Promise<SlaClock[]> {
   const { rows } = await sql<SlaClock>`
     select * from sla_clocks c
-    where conversation_id = any(${conversation_ids}::uuid[]) and (state in ('running', 'paused') or wait_id is null
+    where conversation_id = any(${conversation_ids}::uuid[]) and (state in ('running', 'paused') or wait_id is null and message_id is null
       and ordinal = (select max(l.ordinal) from sla_clocks l where l.conversation_id = c.conversation_id
-        and l.wait_id is null and l.metric = c.metric))
+        and l.wait_id is null and l.message_id is null and l.metric = c.metric))
     order by id for no key update`.execute(trx)
   return rows.sort((a, b) => a.ordinal - b.ordinal)
 }
@@ -82,22 +112,22 @@ const CHANGING = [
   ...(['policy_version', 'calendar_id', 'calendar_version'] as const),
   ...(['id', 'state', 'target_seconds', 'due_at', 'priority', 'cause', 'warnings', 'warn_at'] as const),
   ...(['counted_ms', 'running_since', 'paused_at', 'paused_ms', 'breached_at', 'detected_at'] as const),
-  ...(['fulfilled_at', 'cancelled_at', 'cancelled_reason', 'owner_id', 'team_id'] as const),
+  ...(['fulfilled_at', 'cancelled_at', 'cancelled_reason', 'owner_id', 'team_id', 'top_level_since'] as const),
 ]
 
 export async function updateClock(trx: Trx, id: string, change: Updateable<SlaClocks>): Promise<SlaClock> {
   return trx.updateTable('sla_clocks').set(change).where('id', '=', id).returningAll().executeTakeFirstOrThrow()
 }
 
-/** Lets the clock run again that a message had stopped, under the same promise; undefined when none was. */
-export async function resumeClockOf(trx: Trx, wait_id: string, message_id: string): Promise<SlaClock | undefined> {
+/** Lets the clocks run again that a message had stopped, under the same promise. Returns them. */
+export async function resumeClocksOf(trx: Trx, wait_id: string, message_id: string): Promise<SlaClock[]> {
   return trx
     .updateTable('sla_clocks')
     .set({ state: 'running', fulfilled_at: null, fulfilled_by_message_id: null })
     .where('wait_id', '=', wait_id)
     .where('fulfilled_by_message_id', '=', message_id)
     .returningAll()
-    .executeTakeFirst()
+    .execute()
 }
 
 export async function listClocks(trx: Trx, conversation_id: string): Promise<SlaClock[]> {

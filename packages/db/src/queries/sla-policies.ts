@@ -10,7 +10,9 @@ export type PolicyVersionRow = Omit<
 > & { conditions: PolicyCondition | null; targets: SlaTargets }
 /** A policy in its current version, which was made at `updated_at`. */
 export type PolicyRow = Selectable<SlaPolicies> &
-  Pick<PolicyVersionRow, 'calendar_id' | 'conditions' | 'targets' | 'enforce_from'> & { updated_at: Date }
+  Pick<PolicyVersionRow, 'calendar_id' | 'conditions' | 'targets' | 'top_level_reply_answers_all' | 'enforce_from'> & {
+    updated_at: Date
+  }
 
 export async function insertPolicy(
   trx: Trx,
@@ -42,7 +44,8 @@ const currentPolicies = (trx: Trx) =>
         .onRef('v.version', '=', 'p.version'),
     )
     .selectAll('p')
-    .select(['v.calendar_id', 'v.conditions', 'v.targets', 'v.enforce_from', 'v.created_at as updated_at'])
+    .select(['v.calendar_id', 'v.conditions', 'v.targets', 'v.top_level_reply_answers_all', 'v.enforce_from'])
+    .select('v.created_at as updated_at')
     .$castTo<PolicyRow>()
 
 export async function findPolicy(trx: Trx, id: string): Promise<PolicyRow | undefined> {
@@ -87,11 +90,13 @@ export type SlaPromise = {
   calendar: unknown
   conditions: PolicyCondition | null
   targets: SlaTargets
+  top_level_reply_answers_all: boolean
   enforce_from: Date
 }
 
 const PROMISE = sql`p.id as policy_id, v.version as policy_version, c.id as calendar_id, cv.version as calendar_version,
-  cv.definition as calendar, v.conditions, v.targets, v.enforce_from`
+  cv.definition as calendar, v.conditions, v.targets,
+  v.top_level_reply_answers_all, v.enforce_from`
 
 /** The current promises that may be to a conversation of this inbox, in the order in which they are tried. */
 export async function listPromises(trx: Trx, inbox_id: string): Promise<(SlaPromise & { named: boolean })[]> {

@@ -16,6 +16,7 @@ export type ConversationAction =
   | { type: 'reply'; saved_reply_id: string }
   /** To the message that an event is about: a rule's. */
   | { type: 'dismiss'; reason: string; as: Dismissal }
+  | { type: 'flag'; reason: string }
   | { type: 'hide' }
   | { type: 'like' }
 

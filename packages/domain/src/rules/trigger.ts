@@ -13,6 +13,7 @@ export const RULE_TRIGGERS = [
   'message.updated',
   'message.triaged',
   'message.disposition_changed',
+  'message.flagged',
   'reply.sent',
   'reply.rejected',
   'reply.unknown',

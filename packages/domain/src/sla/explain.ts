@@ -38,10 +38,13 @@ export type Explanation = {
   text: string[]
 }
 
-/** Says how a clock came to its due time, and what became of it, from its calendar and when it stood still. */
+/**
+ * Says how a clock came to its due time, and what became of it, from its calendar and when it stood still.
+ * @param promise null: its due time is set by a network
+ */
 export function explainClock(
   clock: ExplainedClock,
-  promise: ExplainedPromise,
+  promise: ExplainedPromise | null,
   calendar: Calendar,
   pauses: Pause[],
   now: Date,
@@ -52,11 +55,11 @@ export function explainClock(
   const counted_seconds = intervals.reduce((sum, { seconds }) => sum + seconds, 0)
   const holidays = holidaysBetween(calendar, clock.started_at, end)
   const shown = (instant: Date) => localText(calendar.time_zone, instant)
-  const { policy, policy_version, calendar: hours, calendar_version } = promise
   const text = [
     `It started at ${shown(clock.started_at)}: ${STARTS[clock.metric]}.`,
-    `The policy '${policy}' (version ${policy_version}) promises ${PROMISES[clock.metric]} within ${inWords(clock.target_seconds)} of open time, ` +
-      `by the calendar '${hours}' (version ${calendar_version}, ${calendar.time_zone}).`,
+    promise
+      ? promiseText(clock, promise, calendar)
+      : `The network takes ${PROMISES[clock.metric]} until ${shown(clock.due_at)}; no policy and no calendar count.`,
     `${inWords(counted_seconds)} of open time ${clock.state === 'running' ? 'have been counted so far' : 'were counted'}.`,
     ...pauses.map(({ from, until }) => `It stood still from ${shown(from)} ${until ? `to ${shown(until)}` : 'on'}.`),
     ...(holidays.length > 0 ? [`Holidays: ${holidays.map(({ date, name }) => name ?? date).join(', ')}.`] : []),
@@ -68,12 +71,22 @@ export function explainClock(
   return { counted_seconds, intervals: shownIntervals, more_intervals, pauses, holidays, text }
 }
 
+function promiseText({ metric, target_seconds }: ExplainedClock, promise: ExplainedPromise, { time_zone }: Calendar) {
+  const { policy, policy_version, calendar, calendar_version } = promise
+  return (
+    `The policy '${policy}' (version ${policy_version}) promises ${PROMISES[metric]} within ${inWords(target_seconds)} of open time, ` +
+    `by the calendar '${calendar}' (version ${calendar_version}, ${time_zone}).`
+  )
+}
+
 const STARTS: Record<SlaMetric, string> = {
   first_response: 'the customer wrote, and nobody had answered them here before',
   next_response: 'the customer wrote again',
   resolution: 'somebody began to wait in the conversation',
   assignment: 'nobody owned the conversation',
   team_ownership: 'the team got the conversation',
+  moderation: 'a message was flagged',
+  network_window: 'the customer wrote where an answer is possible only for a while',
 }
 const PROMISES: Record<SlaMetric, string> = {
   first_response: 'a first response',
@@ -81,6 +94,8 @@ const PROMISES: Record<SlaMetric, string> = {
   resolution: 'a resolution',
   assignment: 'an owner',
   team_ownership: 'that the team is done with it',
+  moderation: 'that it is hidden, deleted or cleared',
+  network_window: 'an answer',
 }
 const CAUSES: Record<string, string> = {
   recalculated:

@@ -1,6 +1,7 @@
 import type { QueuedAction } from '@parley/core'
 import type { Channel, EventRow, FeedStart, Trx } from '@parley/db'
 import type { ChannelCapabilities } from '@parley/domain'
+import type { WorkerMetrics } from '../metrics.ts'
 
 /** What is told after the commit. `logged`: it wrote to the log itself. `acts`: what is to be done on networks. */
 export type FeedNews = { logged: boolean; acts?: QueuedAction[] }
@@ -38,4 +39,6 @@ export type FeedConsumer = {
     now: Date,
     capabilitiesOf: (channel: Channel) => ChannelCapabilities,
   ): Promise<FeedNews | boolean>
+  /** What Prometheus is to know of a page, after its commit: a worker that dies just then tells nothing of it. */
+  observe?(events: EventRow[], metrics: WorkerMetrics): void
 }

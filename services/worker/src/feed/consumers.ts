@@ -13,6 +13,7 @@ import {
 } from '@parley/core'
 import { lexiconModel } from '@parley/triage'
 import type { FeedConsumer } from './consumer.ts'
+import { observeSla } from './observe-sla.ts'
 
 /** After these somebody may be given something: a conversation waits, or a person has room. */
 const ROUTES = new Set<string>([
@@ -59,6 +60,7 @@ export const FEED_CONSUMERS: FeedConsumer[] = [
     batch: 200,
     pace: 'at_once',
     handle: async (trx, events, now) => (await notifyPeople(trx, events, now)) > 0,
+    observe: observeSla,
   },
   {
     name: 'rules',

@@ -51,6 +51,7 @@ export class FeedReader {
     try {
       const work = await db.inWorkspace(this.#workspace_id, trx => this.#work(trx, hands))
       metrics.countFeedEvents(name, 'handled', work.handled)
+      this.#consumer.observe?.(hands.events, metrics)
       if (work.news) this.#tell(work.news)
       this.limit = Math.min(batch, this.limit * 2)
       return work.turn
