@@ -70,6 +70,7 @@ export async function endWait(
   const data = { ...aboutClock(clock), ...creditOf(conversation) }
   const event = { at: now, actor: SYSTEM, conversation_id: conversation.id }
   if (late && !clock.breached_at) events.push({ ...event, type: 'sla.breached', data })
-  events.push({ ...event, type: 'sla.fulfilled', data: { ...data, fulfilled_at: reply.occurred_at, late } })
+  const outcome = { fulfilled_at: reply.occurred_at, fulfilled_by_message_id: reply.id, late }
+  events.push({ ...event, type: 'sla.fulfilled', data: { ...data, ...outcome } })
   return events
 }

@@ -58,6 +58,7 @@ import { searchRoutes } from './routes/search.ts'
 import { secondFactorRoutes } from './routes/second-factor.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { slaRoutes } from './routes/sla.ts'
+import { slaSelfCheckRoutes } from './routes/sla-self-check.ts'
 import { tagRoutes } from './routes/tags.ts'
 import { taskRoutes } from './routes/tasks.ts'
 import { teamRoutes } from './routes/teams.ts'
@@ -127,7 +128,15 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     ],
     ...[tagRoutes, viewRoutes, attributeRoutes, triageRoutes, postRoutes, dismissalReasonRoutes],
     ...[bulkRoutes, messageBatchRoutes, macroRoutes, ruleRoutes],
-    ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
+    ...[
+      attachmentRoutes,
+      savedReplyRoutes,
+      backfillRoutes,
+      parkedEventRoutes,
+      slaRoutes,
+      slaSelfCheckRoutes,
+      eventRoutes,
+    ],
     ...[
       inboxRoutes,
       teamRoutes,

@@ -16,6 +16,7 @@ import { poll } from './processors/poll.ts'
 import { routeWaiting } from './processors/routing.ts'
 import { send } from './processors/send.ts'
 import { slaTick } from './processors/sla.ts'
+import { selfCheckClocks } from './processors/sla-self-check.ts'
 import { tellOfDueTasks } from './processors/tasks.ts'
 
 const HOUR_MS = 3_600_000
@@ -58,6 +59,7 @@ export function startWorker(
     { queue: 'housekeeping', name: 'erasures', everyMs: 2_000, run: eraseContacts(ctx) },
     { queue: 'housekeeping', name: 'exports', everyMs: 2_000, run: exportContacts(ctx) },
     { queue: 'housekeeping', name: 'clean-up', everyMs: HOUR_MS, run: cleanUp(ctx) },
+    { queue: 'housekeeping', name: 'sla-self-check', everyMs: 60_000, run: selfCheckClocks(ctx) },
     { queue: 'housekeeping', name: 'blobs', everyMs: HOUR_MS, run: collectBlobs(ctx) },
     { queue: 'housekeeping', name: 'partitions', everyMs: HOUR_MS, run: keepPartitions(ctx) },
     // Whatever the queues, every worker shows that its database answers.

@@ -50,7 +50,10 @@ export function compiledCalendar(
 const started = new Map<string, SlaPromise>()
 
 /** What a clock was started with. */
-export async function promiseOf(trx: Trx, clock: SlaClock): Promise<SlaPromise> {
+export async function promiseOf(
+  trx: Trx,
+  clock: Pick<SlaPromise, 'policy_id' | 'policy_version' | 'calendar_id' | 'calendar_version'>,
+): Promise<SlaPromise> {
   const key = [clock.policy_id, clock.policy_version, clock.calendar_id, clock.calendar_version].join()
   const known = started.get(key) ?? (await findPromise(trx, clock))!
   if (started.size >= MAX_COMPILED) started.clear()
