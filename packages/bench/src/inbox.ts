@@ -4,6 +4,7 @@ import type { Cleanup } from './cleanup.ts'
 import { compiledStatements, type Statement, sentStatements } from './compiled-statements.ts'
 import { createFilledInbox } from './filled-inbox.ts'
 import { HttpConnection, httpRequest } from './http-client.ts'
+import { inTurns } from './in-turns.ts'
 import { conversationIdAt, searchedWords } from './inbox-generator.ts'
 import type { Recorder } from './recorder.ts'
 import { median, percentile } from './report.ts'
@@ -137,21 +138,4 @@ async function deepCursor(ask: (bytes: Buffer) => Promise<string>, request: (pat
     cursor = body.next_cursor
   }
   return cursor
-}
-
-/** One of each in turn, so that all meet the same seconds of this machine. */
-async function inTurns<K extends string>(
-  contenders: Record<K, () => Promise<unknown>>,
-  rounds: number,
-): Promise<Record<K, number[]>> {
-  const names = Object.keys(contenders) as K[]
-  const took = Object.fromEntries(names.map(name => [name, [] as number[]])) as Record<K, number[]>
-  for (let round = 0; round < rounds; round += 1) {
-    for (const name of names) {
-      const start = performance.now()
-      await contenders[name]()
-      took[name].push(performance.now() - start)
-    }
-  }
-  return took
 }

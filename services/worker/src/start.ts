@@ -47,7 +47,8 @@ export function startWorker(
   if (queues.includes('feed')) feeds.listen()
   const loops: (Loop & { queue: string })[] = [
     { queue: 'poll', name: 'listening', everyMs: 2_000, run: () => listeners.round() },
-    { queue: 'sla', name: 'sla', everyMs: 1_000, run: slaTick(ctx) },
+    // Half of what a breach may take to be noticed, with what the round itself takes.
+    { queue: 'sla', name: 'sla', everyMs: 500, run: slaTick(ctx) },
     { queue: 'feed', name: 'feed', everyMs: 1_000, run: () => feeds.tick() },
     { queue: 'feed', name: 'feed-sweep', everyMs: FEED_SWEEP_MS, run: () => feeds.sweep() },
     { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
