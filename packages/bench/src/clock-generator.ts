@@ -25,7 +25,7 @@ export async function fillClocks(
   const indexes = await dropIndexes(client, ['conversations', 'sla_clocks'])
   const now = `'${new Date().toISOString()}'::timestamptz`
   // Near each other in number are far apart in time, as they are where many wait for each other.
-  const due = `${now} + interval '1 hour' * (${FIRST_HOURS} + ${LAST_HOURS - FIRST_HOURS} * ((n * 7919) % ${count})::float8 / ${count})`
+  const due = `${now} + interval '1 hour' * (${FIRST_HOURS} + ${LAST_HOURS - FIRST_HOURS} * (n * 7919::bigint % ${count})::float8 / ${count})`
   await client.query(`
     insert into sla_policies (workspace_id, id, name, version, created_at)
     values ('${workspace_id}', ${uuidOf(8, '1')}, 'Standard', 1, ${now})`)

@@ -22,7 +22,8 @@ export type Step = { before: LoggedClock | undefined; told: LoggedClock; event: 
 export function foldClocks(events: LoggedEvent[], figuresOf: (step: Step) => Figures = () => ({})): LoggedClock[] {
   const clocks = new Map<string, LoggedClock>()
   for (const event of events) {
-    for (const moved of [...follow(event, clocks), ...reprioritise(event, clocks)]) clocks.set(moved.id, moved)
+    const aside = [...follow(event, clocks), ...reprioritise(event, clocks), ...absorb(event, clocks)]
+    for (const clock of aside) clocks.set(clock.id, clock)
     const id = textOf(event.data.clock_id)
     const step = STEPS[event.type]
     if (!step || !id) continue
@@ -63,6 +64,15 @@ function reprioritise({ type, at, data, conversation_id }: LoggedEvent, clocks: 
   return [...clocks.values()]
     .filter(clock => clock.conversation_id === conversation_id && isOpen(clock))
     .map(clock => ({ ...clock, priority: priority as SlaClock['priority'] }))
+}
+
+/** What the network tells of our own answer may reach us before we know that it is ours. */
+function absorb({ type, data }: LoggedEvent, clocks: Map<string, LoggedClock>): LoggedClock[] {
+  const echo_of = type === 'message.deleted' && textOf(data.echo_of)
+  if (!echo_of) return []
+  return [...clocks.values()]
+    .filter(({ fulfilled_by_message_id }) => fulfilled_by_message_id === data.message_id)
+    .map(clock => ({ ...clock, fulfilled_by_message_id: echo_of }))
 }
 
 /** What every event of a clock says of it. */
