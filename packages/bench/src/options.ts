@@ -45,10 +45,10 @@ const SECONDS: Record<Part, number> = {
   history: 30,
   streams: 30,
   backlog: 100,
-  sla: 75,
+  sla: 90,
 }
 const SETUP_SECONDS = 20
-const FILL_SECONDS: Partial<Record<Part, number>> = { inbox: 420, next: 420, history: 480, streams: 60, sla: 240 }
+const FILL_SECONDS: Partial<Record<Part, number>> = { inbox: 420, next: 420, history: 480, streams: 60, sla: 120 }
 
 export const HELP = `Measures Parley against its own database: every result is a ratio, taken on one machine in one run.
 

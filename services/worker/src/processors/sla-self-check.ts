@@ -9,8 +9,11 @@ import type { WorkerContext } from '../context.ts'
 export function selfCheckClocks(ctx: WorkerContext) {
   return async (): Promise<void> => {
     const before = new Date(ctx.now().getTime() - SELF_CHECK_EVERY_MS)
+    // Of what cannot be checked at all the others know nothing.
     for (const workspace_id of await ctx.db.asSystem(trx => listWorkspacesToSelfCheck(trx, before, ctx.now())))
-      await checkWorkspace(ctx, workspace_id)
+      await checkWorkspace(ctx, workspace_id).catch(err =>
+        ctx.logger.error({ workspace_id, err }, 'clocks were not checked'),
+      )
   }
 }
 

@@ -5,8 +5,8 @@ import type { ClockDifference } from './differences.ts'
 import { type LoggedEvent, movedFrom, textOf } from './logged-events.ts'
 import { recomputeClocks } from './recompute-clocks.ts'
 
-/** More than this of one conversation, with all that were merged with it or split from it, is left out. */
-const MAX_EVENTS = 20_000
+/** More than this of one conversation, with all that were merged with it or split from it, would keep a worker from its ticks. */
+const MAX_EVENTS = 5_000
 const MAX_CONVERSATIONS = 50
 
 /** `clocks`: how many were looked at; null: the conversation is too large for it. */
