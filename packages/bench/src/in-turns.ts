@@ -1,4 +1,4 @@
-/** One of each in turn, so that all meet the same seconds of this machine. */
+/** One of each in turn, so that all meet the same seconds of this machine. Returns how long each took, in ms. */
 export async function inTurns<K extends string>(
   contenders: Record<K, () => Promise<unknown>>,
   rounds: number,

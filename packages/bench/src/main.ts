@@ -16,6 +16,7 @@ import { createRecorder, type Recorder } from './recorder.ts'
 import { prepareReply } from './reply.ts'
 import { toJson, toTable } from './report.ts'
 import { startServers } from './servers.ts'
+import { prepareSla } from './sla.ts'
 import { prepareStreams } from './streams.ts'
 import { prepareSummary } from './summary.ts'
 
@@ -63,6 +64,7 @@ async function measureAll(options: Options, cleanup: Cleanup): Promise<void> {
     history: services => prepareHistory(services, servers, say, options.messages),
     streams: services => prepareStreams(services, servers, options.messages),
     backlog: services => prepareBacklog(services, servers, say, options.messages),
+    sla: services => prepareSla(services, servers, say, options.messages),
   }
   for (const part of options.parts) {
     // A part's services end with it: nothing idle runs beside what is measured.

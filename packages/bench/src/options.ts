@@ -12,13 +12,14 @@ export const PARTS = [
   'history',
   'streams',
   'backlog',
+  'sla',
 ] as const
 export type Part = (typeof PARTS)[number]
 
 /** They take minutes each, so they run when they are named, and once. */
-const LONG: readonly Part[] = ['inbox', 'next', 'summary', 'history', 'streams', 'backlog']
+const LONG: readonly Part[] = ['inbox', 'next', 'summary', 'history', 'streams', 'backlog', 'sla']
 
-/** Where --messages says how many are queued or stored beforehand; of streams, how many are open. */
+/** Where --messages says how many are queued or stored beforehand; of streams, how many are open, of sla, how many clocks run. */
 const TRIED: readonly Part[] = ['fairness', ...LONG]
 
 export type Options = {
@@ -46,9 +47,12 @@ const SECONDS: Record<Part, number> = {
   history: 30,
   streams: 30,
   backlog: 100,
+  sla: 90,
 }
 const SETUP_SECONDS = 20
-const FILL_SECONDS: Partial<Record<Part, number>> = { inbox: 420, next: 420, summary: 420, history: 480, streams: 60 }
+const FILL_SECONDS: Partial<Record<Part, number>> = {
+  ...{ inbox: 420, next: 420, summary: 420, history: 480, streams: 60, sla: 120 },
+}
 
 export const HELP = `Measures Parley against its own database: every result is a ratio, taken on one machine in one run.
 

@@ -97,6 +97,27 @@ export const RULES = {
     better: 'lower',
     meaning: 'the most memory, in MB, that a worker takes while it drains a million events',
   },
+  breach_storm_seconds: {
+    bar: 5,
+    better: 'lower',
+    meaning:
+      'seconds from the first of ten thousand clocks that fall due in one second until all are recorded, beside a million',
+  },
+  breach_lag_p99_ms: {
+    bar: 1000,
+    better: 'lower',
+    meaning: 'p99, in ms, from the due time of a clock to the detection of its breach, at 50 a second beside a million',
+  },
+  idle_tick_ms: {
+    bar: 5,
+    better: 'lower',
+    meaning: 'p50, in ms, of a tick with nothing due beside a million clocks',
+  },
+  idle_tick_growth: {
+    bar: 1.3,
+    better: 'lower',
+    meaning: 'p50 of a tick with nothing due beside a million clocks / beside ten thousand',
+  },
 } satisfies Record<string, Rule>
 
 export type RatioKey = keyof typeof RULES

@@ -78,7 +78,12 @@ export async function applyInbound(
   await insertTombstones(trx, deletions)
   const { events, described, clocked, windowed, promises } = await applyMessages(trx, channel, batch, nextNumber, now)
   events.push(...(await applyDeletions(trx, channel, deletions, now)))
-  await applyBounces(trx, channel, readBounces(batch), now)
+  const bounces = readBounces(batch)
+  if (bounces.length > 0) {
+    // They log for themselves, and behind what they may take back.
+    await appendEvents(trx, events.splice(0))
+    await applyBounces(trx, channel, bounces, now)
+  }
   await Promise.all([
     appendEvents(trx, events),
     closeInboundEvents(trx, channel.id, readClosed(batch), now),

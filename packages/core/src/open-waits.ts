@@ -12,7 +12,7 @@ import {
 } from '@parley/db'
 import { clockTime, SYSTEM } from '@parley/domain'
 import { moveWait } from './move-wait.ts'
-import { aboutClock } from './sla/clock-events.ts'
+import { asStarted } from './sla/clock-events.ts'
 import type { Promises } from './sla/promises.ts'
 
 /** A customer's message that nobody has answered. */
@@ -98,9 +98,7 @@ export async function openWaits(
     }
     clocks.push(clock)
     note(conversation_id, null, clock.due_at)
-    const { calendar_id, calendar_version } = clock
-    const data = { ...aboutClock(clock), calendar_id, calendar_version }
-    events.push({ type: 'sla.started', at: now, actor: SYSTEM, conversation_id, data })
+    events.push({ type: 'sla.started', at: now, actor: SYSTEM, conversation_id, data: asStarted(clock) })
   }
   await Promise.all([insertWaits(trx, waits), insertClocks(trx, clocks)])
   return { waiting, events }

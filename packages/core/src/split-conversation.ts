@@ -66,7 +66,7 @@ export async function splitConversation(
   await moveMessages(trx, ids, apart)
   const left = await findExtent(trx, id)
   if (!left) throw new DomainError('validation_failed', 'No message would be left.')
-  await moveWaitsOf(trx, id, apart, ids)
+  const clock_ids = await moveWaitsOf(trx, id, apart, ids)
   await shareParticipants(trx, id, apart)
   await copyReads(trx, id, apart)
   const events = await openBoth(trx, old, apart, waits, found, now)
@@ -84,7 +84,7 @@ export async function splitConversation(
     last_message_at,
     updated_at: now,
   })
-  const data = { from_id: id, into_id: apart, messages: ids.length }
+  const data = { from_id: id, into_id: apart, messages: ids.length, clock_ids }
   const event = { type: 'conversation.split' as const, at: now, actor, data }
   await appendEvents(trx, [{ ...event, conversation_id: id }, { ...event, conversation_id: apart }, ...events])
   await settleClocks(trx, [{ ...begun, changed: ['status'] }], actor, now)

@@ -96,6 +96,12 @@ export class Database {
     return this.#transaction(this.#replica, `${workspaceScope(workspace_id)}; set local transaction read only`, work)
   }
 
+  /** Like inWorkspace, for reading alone: every statement sees the same moment, whatever is written meanwhile. */
+  async inSnapshot<T>(workspace_id: string, work: (trx: Trx) => Promise<T>): Promise<T> {
+    const oneMoment = 'set transaction isolation level repeatable read, read only'
+    return this.#transaction(this.pool, `${oneMoment}; ${workspaceScope(workspace_id)}`, work)
+  }
+
   /** Looks for due work across workspaces. What it finds is then worked on with inWorkspace. */
   async asSystem<T>(work: (trx: SystemTrx) => Promise<T>): Promise<T> {
     return this.#transaction(this.pool, 'set local role parley_system; set local transaction read only', work)

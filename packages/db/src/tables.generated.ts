@@ -1048,6 +1048,20 @@ export interface SlaClocks {
   workspace_id: Generated<string>;
 }
 
+export interface SlaDifferences {
+  check_started_at: Timestamp;
+  clock_id: string;
+  conversation_id: string;
+  field: string;
+  found_at: Timestamp;
+  id: string;
+  inbox_id: string;
+  level: import('@parley/domain').DifferenceLevel;
+  recomputed: Json | null;
+  stored: Json | null;
+  workspace_id: Generated<string>;
+}
+
 export interface SlaPolicies {
   created_at: Timestamp;
   enabled: Generated<boolean>;
@@ -1072,6 +1086,17 @@ export interface SlaPolicyVersions {
   targets: Json;
   top_level_reply_answers_all: Generated<boolean>;
   version: number;
+  workspace_id: Generated<string>;
+}
+
+export interface SlaSelfChecks {
+  clocks: Generated<number>;
+  conversations: Generated<number>;
+  finished_at: Timestamp | null;
+  held_until: Timestamp;
+  remaining: string[];
+  skipped: Generated<number>;
+  started_at: Timestamp;
   workspace_id: Generated<string>;
 }
 
@@ -1250,8 +1275,10 @@ export interface DB {
   send_epochs: SendEpochs;
   sessions: Sessions;
   sla_clocks: SlaClocks;
+  sla_differences: SlaDifferences;
   sla_policies: SlaPolicies;
   sla_policy_versions: SlaPolicyVersions;
+  sla_self_checks: SlaSelfChecks;
   tags: Tags;
   tasks: Tasks;
   team_members: TeamMembers;

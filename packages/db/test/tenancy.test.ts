@@ -317,6 +317,7 @@ t.test('the system role writes nothing and reads the granted columns alone', asy
     password_resets: 'id, token_hash, workspace_id',
     sessions: 'epoch, expires_at, id, idle_seconds, last_seen_at, revoked_at, token_hash, user_id, workspace_id',
     sla_clocks: 'breached_at, due_at, state, warn_at, workspace_id',
+    sla_self_checks: 'finished_at, held_until, started_at, workspace_id',
     tasks: 'tell_due_at, workspace_id',
     team_members: 'team_id, user_id, workspace_id',
     users: 'email, id, role, session_epoch, status, workspace_id',

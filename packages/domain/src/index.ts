@@ -49,6 +49,7 @@ export {
   openSeconds,
 } from './sla/calendar.ts'
 export * from './sla/clock.ts'
+export * from './sla/difference.ts'
 export * from './sla/explain.ts'
 export * from './sla/forecast.ts'
 export * from './sla/metric.ts'

@@ -58,6 +58,7 @@ const WORDS = {
   'sla_clocks.metric': 'SlaMetric',
   'sla_clocks.priority': 'ConversationPriority',
   'sla_clocks.state': 'ClockState',
+  'sla_differences.level': 'DifferenceLevel',
   'users.availability': 'Availability',
   'users.role': 'Role',
   'users.status': 'UserStatus',

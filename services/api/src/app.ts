@@ -60,6 +60,7 @@ import { secondFactorRoutes } from './routes/second-factor.ts'
 import { sessionRoutes } from './routes/sessions.ts'
 import { slaRoutes } from './routes/sla.ts'
 import { slaForecastRoutes } from './routes/sla-forecast.ts'
+import { slaSelfCheckRoutes } from './routes/sla-self-check.ts'
 import { slaSummaryRoutes } from './routes/sla-summary.ts'
 import { tagRoutes } from './routes/tags.ts'
 import { taskRoutes } from './routes/tasks.ts'
@@ -131,7 +132,15 @@ export async function buildApp(ctx: ApiContext): Promise<FastifyInstance> {
     ],
     ...[tagRoutes, viewRoutes, attributeRoutes, triageRoutes, postRoutes, dismissalReasonRoutes],
     ...[bulkRoutes, messageBatchRoutes, macroRoutes, ruleRoutes],
-    ...[attachmentRoutes, savedReplyRoutes, backfillRoutes, parkedEventRoutes, slaRoutes, eventRoutes],
+    ...[
+      attachmentRoutes,
+      savedReplyRoutes,
+      backfillRoutes,
+      parkedEventRoutes,
+      slaRoutes,
+      slaSelfCheckRoutes,
+      eventRoutes,
+    ],
     ...[
       inboxRoutes,
       teamRoutes,

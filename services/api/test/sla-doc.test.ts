@@ -41,7 +41,7 @@ t.test('the requests of the page about promises are answered as it says', async 
     'PATCH /v1/inboxes/{inbox_id}': ask,
   }
   const answers = await follow(t, api, page, values, before, after)
-  const [, , , , versions, counted, moved, imported, atRisk, breaches, sla] = answers
+  const [, , , , versions, counted, moved, imported, atRisk, breaches, sla, selfCheck] = answers
   t.same(
     versions.data.map(({ version }: Json) => version),
     [2, 1],
@@ -60,6 +60,7 @@ t.test('the requests of the page about promises are answered as it says', async 
   has(t, breaches.data, [{ metric: 'assignment', breached_at: '2027-01-04T08:45:00.000Z', owner_id: null }])
   const [first] = sla.clocks.filter(({ metric }: Json) => metric === 'first_response')
   t.equal(first.explanation.text.at(-1), 'It falls due at 2027-01-04T10:30:00+01:00.')
+  t.same(selfCheck, { last: null, differences: [] })
 })
 
 t.test('the page names every metric', async t => {

@@ -72,8 +72,15 @@ export function createWorkerMetrics() {
     buckets: slaBuckets,
     registers,
   })
+  const slaDifferences = new Counter({
+    name: 'parley_sla_differences_total',
+    help: 'Clocks of which the daily check found something stored otherwise than the log has it',
+    labelNames: ['level', 'field'],
+    registers,
+  })
   return {
     registry,
+    countSlaDifference: (level: string, field: string): void => slaDifferences.inc({ level, field }),
     countFeedEvents: (consumer: string, outcome: 'handled' | 'skipped', count: number): void =>
       feedEvents.inc({ consumer, outcome }, count),
     setFeedLag: (consumer: string, seconds: number): void => feedLag.set({ consumer }, seconds),

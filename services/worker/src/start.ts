@@ -16,6 +16,7 @@ import { poll } from './processors/poll.ts'
 import { routeWaiting } from './processors/routing.ts'
 import { send } from './processors/send.ts'
 import { slaTick } from './processors/sla.ts'
+import { selfCheckClocks } from './processors/sla-self-check.ts'
 import { tellOfDueTasks } from './processors/tasks.ts'
 
 const HOUR_MS = 3_600_000
@@ -46,7 +47,8 @@ export function startWorker(
   if (queues.includes('feed')) feeds.listen()
   const loops: (Loop & { queue: string })[] = [
     { queue: 'poll', name: 'listening', everyMs: 2_000, run: () => listeners.round() },
-    { queue: 'sla', name: 'sla', everyMs: 1_000, run: slaTick(ctx) },
+    // Half of what a breach may take to be noticed, with what the round itself takes.
+    { queue: 'sla', name: 'sla', everyMs: 500, run: slaTick(ctx) },
     { queue: 'feed', name: 'feed', everyMs: 1_000, run: () => feeds.tick() },
     { queue: 'feed', name: 'feed-sweep', everyMs: FEED_SWEEP_MS, run: () => feeds.sweep() },
     { queue: 'housekeeping', name: 'sweep', everyMs: 2_000, run: sweep(ctx) },
@@ -58,6 +60,7 @@ export function startWorker(
     { queue: 'housekeeping', name: 'erasures', everyMs: 2_000, run: eraseContacts(ctx) },
     { queue: 'housekeeping', name: 'exports', everyMs: 2_000, run: exportContacts(ctx) },
     { queue: 'housekeeping', name: 'clean-up', everyMs: HOUR_MS, run: cleanUp(ctx) },
+    { queue: 'housekeeping', name: 'sla-self-check', everyMs: 60_000, run: selfCheckClocks(ctx) },
     { queue: 'housekeeping', name: 'blobs', everyMs: HOUR_MS, run: collectBlobs(ctx) },
     { queue: 'housekeeping', name: 'partitions', everyMs: HOUR_MS, run: keepPartitions(ctx) },
     // Whatever the queues, every worker shows that its database answers.

@@ -12,6 +12,7 @@ import {
   beginSendAttempt,
   changeContact,
   changeConversation,
+  checkClocks,
   createAttribute,
   createCalendar,
   createPolicy,
@@ -355,6 +356,26 @@ t.test('after an erasure nothing of a customer is left, anywhere', async t => {
   t.same(attributes, [{ attributes: { seats: 2 } }], 'a number says nothing of anybody')
   has(t, await known.storedAnswer(), { contact_id: known.contact_id, body: '[erased]', state: 'queued' })
   t.equal((await erase(known)).id, id, 'asked for again it is the same one')
+})
+
+t.test('the clocks of whom we erased can be recomputed from what is left of them', async t => {
+  const known = await knowThem(t)
+  const check = () =>
+    known.run(async trx => {
+      const conversations = await trx.selectFrom('conversations').select('id').execute()
+      const checked = []
+      for (const { id } of conversations) checked.push(await checkClocks(trx, id, known.clock.now))
+      return checked
+    })
+  const before = await check()
+  t.ok(before.some(({ clocks }) => clocks))
+  t.same(
+    before.flatMap(({ differences }) => differences),
+    [],
+  )
+  await erase(known)
+  await eraseContacts(known.ctx)()
+  t.same(await check(), before)
 })
 
 t.test('what was erased does not come back, however it is delivered again', async t => {

@@ -29,5 +29,6 @@ export async function fulfilClock(
   const data = { ...aboutClock(clock), ...creditOf(conversation) }
   const event = { at: now, actor, conversation_id: conversation.id }
   const breached = late && !clock.breached_at ? [{ ...event, type: 'sla.breached' as const, data }] : []
-  return [...breached, { ...event, type: 'sla.fulfilled', data: { ...data, fulfilled_at: by.at, late } }]
+  const outcome = { fulfilled_at: by.at, fulfilled_by_message_id: by.message_id, late }
+  return [...breached, { ...event, type: 'sla.fulfilled', data: { ...data, ...outcome } }]
 }

@@ -7,7 +7,7 @@ import {
   countedBy,
   targetSeconds,
 } from '@parley/domain'
-import { aboutClock } from './clock-events.ts'
+import { aboutClock, asStarted } from './clock-events.ts'
 import { compiledCalendar, promisedClock, timesOf, topLevelSince } from './promises.ts'
 
 /** A conversation as it is now, as far as its clocks look at it. */
@@ -84,7 +84,7 @@ export class ClockStepper {
     // What fell due before stays so.
     const counted_ms = clock.breached_at ? clock.counted_ms : countedBy(calendar, clock, this.now)
     const paused = this.#change(clock, { state: 'paused', paused_at: this.now, counted_ms })
-    this.#tell('sla.paused', { ...aboutClock(paused), reason: this.#conversation.status })
+    this.#tell('sla.paused', { ...aboutClock(paused), counted_ms, reason: this.#conversation.status })
     return paused
   }
 
@@ -153,10 +153,12 @@ export class ClockStepper {
       clock
     const stood = { state, counted_ms, running_since, paused_at, paused_ms }
     const calendar = compiledCalendar(promise, promise.calendar)
-    const { due_at } = timesOf(calendar, { ...promised, counted_ms, running_since }, [])
+    const warnings = promise.targets[metric]?.warn_before_seconds ?? []
+    const times = timesOf(calendar, { ...promised, counted_ms, running_since }, warnings)
+    const due_at = this.#notBefore(times.due_at)
     // What was said before it came under this policy is judged by the one of then.
     const top_level_since = topLevelSince(promise, metric, clock.top_level_since ?? this.now)
-    const entered = { ...promised, ...stood, due_at: this.#notBefore(due_at), top_level_since, cause: 'policy_applied' }
+    const entered = { ...promised, ...stood, ...times, due_at, top_level_since, cause: 'policy_applied' }
     return this.#start(entered, { wait_id, contact_id, message_id, metric, ordinal }) as SlaClock
   }
 
@@ -201,8 +203,7 @@ export class ClockStepper {
       team_id: which.metric === 'team_ownership' ? team_id : null,
     }
     this.steps.started.push(clock)
-    const { calendar_id, calendar_version, cause } = clock
-    this.#tell('sla.started', { ...aboutClock(clock), calendar_id, calendar_version, ...(cause ? { cause } : {}) })
+    this.#tell('sla.started', asStarted(clock))
     return clock
   }
 

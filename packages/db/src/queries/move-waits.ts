@@ -40,17 +40,26 @@ export async function moveAllWaits(trx: Trx, from_id: string, into_id: string): 
 
 /**
  * Moves waits into a conversation that has none, with their clocks: an open or cancelled one with the message that began it,
- * one that was ended with the answer that ended it. A clock of a flag goes with its message.
+ * one that was ended with the answer that ended it. A clock of a flag goes with its message. Returns the ids of the clocks.
  */
-export async function moveWaitsOf(trx: Trx, from_id: string, into_id: string, message_ids: string[]): Promise<void> {
+export async function moveWaitsOf(
+  trx: Trx,
+  from_id: string,
+  into_id: string,
+  message_ids: string[],
+): Promise<string[]> {
   await sql`
     update waits set conversation_id = ${into_id}
     where conversation_id = ${from_id}
       and case when closed_by_message_id is null then opened_by_message_id else closed_by_message_id end
         = any(${message_ids}::uuid[])`.execute(trx)
-  await sql`
+  const { rows } = await sql<{ id: string }>`
     update sla_clocks c set conversation_id = ${into_id} from waits w
-    where w.id = c.wait_id and w.conversation_id = ${into_id} and c.conversation_id = ${from_id}`.execute(trx)
-  await sql`update sla_clocks set conversation_id = ${into_id}
-    where conversation_id = ${from_id} and message_id = any(${message_ids}::uuid[]) and wait_id is null`.execute(trx)
+    where w.id = c.wait_id and w.conversation_id = ${into_id} and c.conversation_id = ${from_id}
+    returning c.id`.execute(trx)
+  const { rows: flags } = await sql<{ id: string }>`
+    update sla_clocks set conversation_id = ${into_id}
+    where conversation_id = ${from_id} and message_id = any(${message_ids}::uuid[]) and wait_id is null
+    returning id`.execute(trx)
+  return [...rows, ...flags].map(row => row.id)
 }

@@ -10,6 +10,7 @@ import {
   deleteOldBatches,
   deleteOldMinutes,
   deleteOldNotifications,
+  deleteOldSelfChecks,
   deletePastPresence,
   deleteStoredAnswers,
   deleteUnusedAttachments,
@@ -44,6 +45,7 @@ const KEEP_SESSIONS_MS = 30 * DAY_MS
 /** The same of a batch, and for whoever takes one back. */
 const KEEP_BATCHES_MS = 30 * DAY_MS
 const KEEP_NOTIFICATIONS_MS = 90 * DAY_MS
+const KEEP_SELF_CHECKS_MS = 90 * DAY_MS
 /** Today and a week ahead: as long may housekeeping stand still before payloads land in the default partition. */
 const PARTITION_DAYS = 8
 /** In one transaction, so that none is long. */
@@ -82,8 +84,8 @@ export function sweep(ctx: WorkerContext) {
 /**
  * Leaves to a person what only a person can decide, and forgets what is kept for a time only: answers stored for
  * idempotency keys, rates of posts, exports, uploads that no reply took, sessions that are over, batches that finished long
- * ago, what people were told, who was at a conversation, what reports counted before they were rebuilt, and what the
- * ledger holds of events that were closed long ago.
+ * ago, what people were told, who was at a conversation, what reports counted before they were rebuilt, checks of clocks, and
+ * what the ledger holds of events that were closed long ago.
  * Several workers at it share the work.
  */
 export function cleanUp(ctx: WorkerContext) {
@@ -93,6 +95,7 @@ export function cleanUp(ctx: WorkerContext) {
     const sessionsBefore = new Date(ctx.now().getTime() - KEEP_SESSIONS_MS)
     const batchesBefore = new Date(ctx.now().getTime() - KEEP_BATCHES_MS)
     const notificationsBefore = new Date(ctx.now().getTime() - KEEP_NOTIFICATIONS_MS)
+    const selfChecksBefore = new Date(ctx.now().getTime() - KEEP_SELF_CHECKS_MS)
     const ledgerBefore = oldestKept(ctx)
     for (const workspace_id of await ctx.db.asSystem(listWorkspaceIds)) {
       await ctx.db.inWorkspace(workspace_id, trx => doubtOutbox(trx, ctx.now()))
@@ -101,6 +104,7 @@ export function cleanUp(ctx: WorkerContext) {
       await ctx.db.inWorkspace(workspace_id, trx => deleteEndedSessions(trx, sessionsBefore))
       await ctx.db.inWorkspace(workspace_id, trx => deletePastPresence(trx, ctx.now()))
       await ctx.db.inWorkspace(workspace_id, trx => expireOldExports(trx, ctx.now()))
+      await ctx.db.inWorkspace(workspace_id, trx => deleteOldSelfChecks(trx, selfChecksBefore))
       const minutesBefore = minuteOf(ctx.now()) - KEEP_MINUTES
       await inBatches(ctx, workspace_id, trx => deleteOldMinutes(trx, minutesBefore, FORGET_BATCH))
       await inBatches(ctx, workspace_id, trx => deleteUnusedAttachments(trx, uploadsBefore, FORGET_BATCH))

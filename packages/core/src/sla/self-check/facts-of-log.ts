@@ -1,0 +1,121 @@
+import { clockTime } from '@parley/domain'
+import { instantOf, type LoggedEvent, movedFrom, textOf } from './logged-events.ts'
+
+const FIELDS = ['status', 'priority', 'assignee_id', 'team_id'] as const
+type Field = (typeof FIELDS)[number]
+/** What a field of a conversation was within one transaction, from before it to its end; undefined where the log does not say. */
+export type Seen = unknown[] | undefined
+
+type Said = { contact_id: string | null; at: Date; awaits: boolean; history: boolean }
+
+/** What one transaction told of one conversation, and what that was meanwhile. */
+export type Transaction = {
+  events: LoggedEvent[]
+  /** Of all that happened in that transaction. */
+  types: Set<string>
+  seen(field: Field): Seen
+}
+
+/** What the log knows of the causes of clocks. */
+export type LoggedFacts = {
+  transactions: Transaction[]
+  /** When customers began to wait by what they said, in clock time; `awaits`: nobody has answered that, or set it aside. */
+  said: Said[]
+  /** When the network accepted each reply. */
+  accepted: Map<string, Date>
+  /** Conversations as they are in the end. */
+  now(conversation_id: string, field: Field): unknown
+}
+
+/**
+ * Reads the causes of clocks from the log. It knows nothing of clocks.
+ * @param connectedAt when a channel was connected
+ */
+export function factsOfLog(events: LoggedEvent[], connectedAt: (channel_id: string) => Date | undefined): LoggedFacts {
+  const said = new Map<string, Said>()
+  const accepted = new Map<string, Date>()
+  const places = new Map<string, unknown>()
+  const types = new Map<string, Set<string>>()
+  for (const { xact, type } of events) types.set(xact, (types.get(xact) ?? new Set()).add(type))
+  const transactions = byTransaction(events).map(together => {
+    const [{ conversation_id, xact }] = together as [LoggedEvent]
+    const seen = new Map<Field, unknown[]>(
+      FIELDS.flatMap(field => {
+        const key = `${conversation_id}:${field}`
+        return places.has(key) ? [[field, [places.get(key)]]] : []
+      }),
+    )
+    const note = (id: string | null, field: Field, value: unknown) => {
+      places.set(`${id}:${field}`, value)
+      if (id === conversation_id) seen.set(field, [...(seen.get(field) ?? []), value])
+    }
+    for (const event of together) {
+      readMessage(event, said, accepted, connectedAt)
+      readConversation(event, note)
+    }
+    const values = (field: Field) => (seen.get(field)?.includes(undefined) ? undefined : seen.get(field))
+    return { events: together, types: types.get(xact)!, seen: values }
+  })
+  const now = (conversation_id: string, field: Field) => places.get(`${conversation_id}:${field}`)
+  return { transactions, said: [...said.values()], accepted, now }
+}
+
+/** Of one conversation they come one behind the other: whoever logs has locked it. */
+function byTransaction(events: LoggedEvent[]): LoggedEvent[][] {
+  const groups = new Map<string, LoggedEvent[]>()
+  for (const event of events) {
+    const key = `${event.xact}:${event.conversation_id}`
+    groups.set(key, [...(groups.get(key) ?? []), event])
+  }
+  return [...groups.values()]
+}
+
+function readMessage(
+  { type, data, actor_id }: LoggedEvent,
+  said: Map<string, Said>,
+  accepted: Map<string, Date>,
+  connectedAt: (channel_id: string) => Date | undefined,
+): void {
+  const id = textOf(data.message_id)
+  if (!id) return
+  const [occurred_at, received_at] = [instantOf(data.occurred_at), instantOf(data.received_at)]
+  const known = said.get(id)
+  if (type === 'message.received' && occurred_at && received_at) {
+    const at = clockTime(occurred_at, received_at, connectedAt(String(data.channel_id)) ?? new Date(0))
+    const history = data.history === true
+    const awaits = !history && !data.automatic && awaitsAs(data.disposition ?? 'unhandled')
+    said.set(id, { contact_id: actor_id, at, awaits, history })
+  }
+  if (type === 'reply.sent') accepted.set(id, instantOf(data.accepted_at) ?? occurred_at ?? new Date(0))
+  if (known && type === 'message.disposition_changed') known.awaits = awaitsAs(data.disposition)
+  if (known && (type === 'message.deleted' || type === 'message.dismissed')) known.awaits = false
+}
+
+const awaitsAs = (disposition: unknown) => disposition === 'unhandled' || disposition === 'acknowledged'
+
+function readConversation(
+  event: LoggedEvent,
+  note: (conversation_id: string | null, field: Field, value: unknown) => void,
+): void {
+  const { type, data, conversation_id } = event
+  if (!type.startsWith('conversation.')) return
+  if (type === 'conversation.created' && !data.split_from_id) {
+    for (const [field, value] of Object.entries(AS_CREATED)) note(conversation_id, field as Field, value)
+    return
+  }
+  const move = movedFrom(event)
+  if (move) {
+    if (type === 'conversation.merged') note(move.from_id, 'status', 'merged')
+    // Whether it is open then depends on who waits in it.
+    note(move.into_id, 'status', undefined)
+    return
+  }
+  for (const field of FIELDS)
+    if (data[field] !== undefined && isOwn(type, field)) note(conversation_id, field, data[field])
+}
+
+/** What is resolved or assigned also names whose it is; that says nothing new of these fields. */
+const isOwn = (type: string, field: Field) => type === 'conversation.updated' || field !== 'team_id'
+
+/** Its state depends on what it began with. */
+const AS_CREATED = { priority: 'normal', assignee_id: null, team_id: null }
