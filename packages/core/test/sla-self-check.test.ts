@@ -1,7 +1,7 @@
 import { changeConversation, checkClocks } from '@parley/core'
 import { listClockEvents, listClocksOf, type SlaClock } from '@parley/db'
 import t from 'tap'
-import { promiseOf } from '../src/sla/promises.ts'
+import { type PolicyClock, promiseOf } from '../src/sla/promises.ts'
 import type { LoggedEvent } from '../src/sla/self-check/logged-events.ts'
 import { recomputeClocks } from '../src/sla/self-check/recompute-clocks.ts'
 import { at, CONNECTED, message, openInboxes, setStatus } from './inbox.ts'
@@ -86,7 +86,7 @@ async function erring(change: (rows: { events: LoggedEvent[]; stored: SlaClock[]
   return inbox.run(async trx => {
     const events = (await listClockEvents(trx, [id], 1000)) as LoggedEvent[]
     const stored = await listClocksOf(trx, [id])
-    const promise = await promiseOf(trx, stored[0]!)
+    const promise = await promiseOf(trx, stored[0] as PolicyClock)
     change({ events, stored })
     const given = { events, stored, promiseOf: () => promise, connectedAt: () => CONNECTED, now: at('11:00:00') }
     return recomputeClocks(given, id).map(({ level, field }) => `${level} ${field}`)
