@@ -60,7 +60,8 @@ t.test('a clock that was written otherwise than its events say differs in what w
 t.test('a clock that is gone differs, and so does one that nothing is told of', async t => {
   const { inbox, first, resolution, found } = await lateAnswer()
   // The application may not: somebody who may did.
-  await inbox.db.pool.query('delete from sla_clocks where id = $1', [first.id])
+  await inbox.db.pool.query(`begin; set local parley.workspace_id = '${inbox.workspace_id}';
+    delete from sla_clocks where id = '${first.id}'; commit`)
   t.same(await found(), ['log id'])
   await inbox.run(trx =>
     trx
