@@ -64,8 +64,8 @@ export const slaSummaryRoutes: Routes = async (app, { ctx, cursors }) => {
       const { query, credential } = request
       const { from, to, cohort, measure } = query
       return db.readInWorkspace(credential.workspace_id, async trx => {
-        const as_of = await findClocksReadUpTo(trx, now())
-        if (!as_of) return { data: [], next_cursor: null }
+        const at = now()
+        const as_of = (await findClocksReadUpTo(trx, at)) ?? at
         const filter = { from, to, cohort, measure, as_of, ...(await chosen(trx, credential, query)) }
         const found = await page(cursors, request, byTime, next => listClocksOfMeasure(trx, filter, next))
         return { ...found, data: found.data.map(describe) as never[] }
