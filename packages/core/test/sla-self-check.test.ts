@@ -1,5 +1,5 @@
-import { changeConversation, checkClocks } from '@parley/core'
-import { listClockEvents, listClocksOf, type SlaClock } from '@parley/db'
+import { checkClocks } from '@parley/core'
+import { listClockEvents, listClocksOf, type SlaClock, type Trx } from '@parley/db'
 import t from 'tap'
 import { type PolicyClock, promiseOf } from '../src/sla/promises.ts'
 import type { LoggedEvent } from '../src/sla/self-check/logged-events.ts'
@@ -132,13 +132,23 @@ t.test('what the log says of a clock has its cause in the log', async t => {
   t.same(neverPending, ['cause paused_at', 'cause paused_at'])
 })
 
-t.test('a change at the very moment is no difference', async t => {
+t.test('a change at the very moment is no difference, as all is read in one snapshot', async t => {
   const { inbox, id } = await lateAnswer()
-  const differences = await inbox.db.inSnapshot(inbox.workspace_id, async trx => {
-    const { version } = await trx.selectFrom('conversations').select('version').executeTakeFirstOrThrow()
-    const urgent = { priority: 'urgent' as const, status: 'resolved' as const }
-    await inbox.run(other => changeConversation(other, id, urgent, version, inbox.agent, at('10:30:00')))
-    return (await checkClocks(trx, id, at('11:00:00'))).differences
-  })
-  t.same(differences, [])
+  const read = async (trx: Trx, meanwhile: () => Promise<void>) => {
+    const events = (await listClockEvents(trx, [id], 1000)) as LoggedEvent[]
+    await meanwhile()
+    const stored = await listClocksOf(trx, [id])
+    const promise = await promiseOf(trx, stored[0]!)
+    const given = { events, stored, promiseOf: () => promise, connectedAt: () => CONNECTED, now: at('11:00:00') }
+    return recomputeClocks(given, id)
+  }
+  t.same(
+    await inbox.db.inSnapshot(inbox.workspace_id, trx => read(trx, () => setStatus(inbox, 'pending', at('10:30:00')))),
+    [],
+  )
+  t.not(
+    (await inbox.run(trx => read(trx, () => setStatus(inbox, 'resolved', at('10:40:00'))))).length,
+    0,
+    'without one it would be',
+  )
 })
