@@ -138,7 +138,7 @@ t.test('a change at the very moment is no difference, as all is read in one snap
     const events = (await listClockEvents(trx, [id], 1000)) as LoggedEvent[]
     await meanwhile()
     const stored = await listClocksOf(trx, [id])
-    const promise = await promiseOf(trx, stored[0]!)
+    const promise = await promiseOf(trx, stored[0] as PolicyClock)
     const given = { events, stored, promiseOf: () => promise, connectedAt: () => CONNECTED, now: at('11:00:00') }
     return recomputeClocks(given, id)
   }
