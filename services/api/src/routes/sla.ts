@@ -20,7 +20,7 @@ import type { Routes } from '../zod-plugin.ts'
 
 /** What was promised, how long customers wait, and whether the promise is kept. */
 export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
-  const { db, now } = ctx
+  const { db, monotonicMs, now } = ctx
 
   app.get(
     '/conversations/:id/sla',
@@ -119,7 +119,7 @@ export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
       const scope = { policy_id, inbox_id, metric }
       const { workspace_id } = credential
       const total = { looked_at: 0, changed: 0, breaching: 0 }
-      const until = performance.now() + RECALCULATE_MS
+      const until = monotonicMs() + RECALCULATE_MS
       let after = body.after ?? null
       await db.inWorkspace(workspace_id, async trx => {
         await refuseUnknownNames(trx, 'inbox', [inbox_id], credential)
@@ -132,7 +132,7 @@ export const slaRoutes: Routes = async (app, { ctx, cursors }) => {
         const part = await db.inWorkspace(workspace_id, trx => recalculateClocks(trx, scope, page, actor, now()))
         for (const count of ['looked_at', 'changed', 'breaching'] as const) total[count] += part[count]
         after = part.after
-      } while (after && performance.now() < until)
+      } while (after && monotonicMs() < until)
       if (!dry_run) ctx.wakeUps.publish(workspace_id)
       return { dry_run, ...total, complete: after === null, after }
     },
