@@ -38,7 +38,8 @@ create index report_clocks_of_conversation on report_clocks (workspace_id, build
 create index report_clocks_waiting on report_clocks (workspace_id, build, due_at) where outcome in ('running', 'overdue');
 call isolate_by_workspace('report_clocks');
 
--- Their sums, by the hour and by the quarter of one, as in report_sums; and by months of UTC, which know of inboxes alone.
+-- Their sums, by the hour and by the quarter of one, as in report_sums; and by months of UTC, which know of inboxes and of one thing
+-- more at a time.
 create table report_clock_sums (
   workspace_id uuid not null default current_workspace(),
   build integer not null,
@@ -46,6 +47,8 @@ create table report_clock_sums (
   cohort text collate "C" not null check (cohort in ('started', 'due', 'fulfilled')),
   -- 43200 of a month.
   minutes integer not null,
+  -- What a sum of a month tells apart beside inboxes; empty: nothing, and of all others.
+  apart_by text collate "C" not null,
   tagged boolean not null,
   metric text collate "C" not null,
   at timestamptz(3) not null,
@@ -66,7 +69,7 @@ create table report_clock_sums (
   calendar_total bigint not null,
   business_total bigint not null,
   -- With the numbers in it a summary reads this and not the table.
-  primary key (workspace_id, build, cohort, minutes, tagged, metric, at, inbox_id, channel_id, post_id, team_id, user_id, tag_id,
+  primary key (workspace_id, build, cohort, minutes, apart_by, tagged, metric, at, inbox_id, channel_id, post_id, team_id, user_id, tag_id,
     policy_id, priority, outcome, calendar_bucket, business_bucket)
     include (count, calendar_total, business_total)
 );

@@ -4,6 +4,7 @@ import { uuidOf } from './made-ids.ts'
 import type { BenchDatabase } from './servers.ts'
 
 const SLICE = 500_000
+const MONTHS_APART_BY = ['channel_id', 'team_id', 'user_id', 'policy_id', 'priority']
 /** Of twenty messages four begin a conversation, which has a first response and a resolution, and three another wait. */
 export const CLOCKS_OF_MESSAGE = 11 / 20
 const [CHANNELS, INBOXES, PEOPLE, TEAMS, POSTS] = [10, 3, 40, 4, 20_000]
@@ -62,13 +63,11 @@ export async function fillCountedYear(
           from generate_series(${first}, ${last}) n) drawn) clocks`)
     say(`summary: ${last} of ${count} clocks are there`)
   }
-  const bucket = (ms: string) =>
-    `case when ${ms} is null then -1 when ${ms} < 1 then 0 else ceil(ln(${ms}) / ln(1.01 / 0.99)) + 1 end`
   for (const [minutes, unit] of Object.entries({ 15: "interval '15 minutes'", 60: "interval '1 hour'" })) {
     await client.query(`
-      insert into report_clock_sums (workspace_id, build, cohort, minutes, tagged, metric, at, inbox_id, channel_id, post_id, team_id, user_id,
+      insert into report_clock_sums (workspace_id, build, cohort, minutes, apart_by, tagged, metric, at, inbox_id, channel_id, post_id, team_id, user_id,
         tag_id, policy_id, priority, outcome, calendar_bucket, business_bucket, count, calendar_total, business_total)
-      select ${workspace}, 1, 'started', ${minutes}, false, metric, date_bin(${unit}, started_at, '2000-01-01Z'), inbox_id, channel_id,
+      select ${workspace}, 1, 'started', ${minutes}, '', false, metric, date_bin(${unit}, started_at, '2000-01-01Z'), inbox_id, channel_id,
         coalesce(post_id, ${NONE}), coalesce(team_id, ${NONE}), coalesce(user_id, ${NONE}), ${NONE}, policy_id, priority, outcome,
         ${bucket('calendar_ms')}, ${bucket('business_ms')}, count(*), coalesce(sum(calendar_ms), 0), coalesce(sum(business_ms), 0)
       from report_clocks
@@ -76,21 +75,37 @@ export async function fillCountedYear(
         outcome, ${bucket('calendar_ms')}, ${bucket('business_ms')}`)
     say(`summary: the sums of ${minutes} minutes are there`)
   }
-  const months = (what: 'calendar' | 'business', outcome: string, where: string) => {
-    const [calendar, business] = ['calendar', 'business'].map(kind =>
-      kind === what ? [bucket(`${kind}_ms`), `coalesce(sum(${kind}_ms), 0)`] : ['-1', '0'],
-    ) as [[string, string], [string, string]]
-    return client.query(`
-      insert into report_clock_sums (workspace_id, build, cohort, minutes, tagged, metric, at, inbox_id, channel_id, post_id, team_id, user_id,
-        tag_id, policy_id, priority, outcome, calendar_bucket, business_bucket, count, calendar_total, business_total)
-      select ${workspace}, 1, 'started', 43200, false, metric, date_trunc('month', started_at, 'UTC'), inbox_id, ${NONE}, ${NONE}, ${NONE},
-        ${NONE}, ${NONE}, ${NONE}, '', ${outcome}, ${calendar[0]}, ${business[0]}, count(*), ${calendar[1]}, ${business[1]}
-      from report_clocks ${where} group by metric, date_trunc('month', started_at, 'UTC'), inbox_id, ${outcome}, ${bucket(`${what}_ms`)}`)
+  for (const apart_by of ['', ...MONTHS_APART_BY]) {
+    await sumMonths(client, workspace, apart_by, { what: 'calendar', outcome: 'outcome', where: '' })
+    await sumMonths(client, workspace, apart_by, {
+      ...{ what: 'business', outcome: "''::text", where: 'where business_ms is not null' },
+    })
   }
-  await months('calendar', 'outcome', '')
-  await months('business', "''::text", 'where business_ms is not null')
   say('summary: the sums of months are there')
   for (const definition of indexes) await client.query(definition)
   say('summary: the indexes are there')
   await client.query('vacuum (analyze)')
+}
+
+const bucket = (ms: string) =>
+  `case when ${ms} is null then -1 when ${ms} < 1 then 0 else ceil(ln(${ms}) / ln(1.01 / 0.99)) + 1 end`
+
+type Months = { what: 'calendar' | 'business'; outcome: string; where: string }
+
+/** The sums of months, told apart by inbox and one thing more. */
+async function sumMonths(client: pg.Client, workspace: string, apart_by: string, { what, outcome, where }: Months) {
+  const columns = ['channel_id', 'team_id', 'user_id', 'policy_id'].map(name =>
+    name === apart_by ? `coalesce(${name}, ${NONE})` : NONE,
+  )
+  const priority = apart_by === 'priority' ? 'priority' : "''::text"
+  const [calendar, business] = ['calendar', 'business'].map(kind =>
+    kind === what ? [bucket(`${kind}_ms`), `coalesce(sum(${kind}_ms), 0)`] : ['-1', '0'],
+  ) as [[string, string], [string, string]]
+  await client.query(`
+    insert into report_clock_sums (workspace_id, build, cohort, minutes, apart_by, tagged, metric, at, inbox_id, post_id, tag_id,
+      channel_id, team_id, user_id, policy_id, priority, outcome, calendar_bucket, business_bucket, count, calendar_total, business_total)
+    select ${workspace}, 1, 'started', 43200, '${apart_by}', false, metric, date_trunc('month', started_at, 'UTC'), inbox_id, ${NONE}, ${NONE},
+      ${columns.join(', ')}, ${priority}, ${outcome}, ${calendar[0]}, ${business[0]}, count(*), ${calendar[1]}, ${business[1]}
+    from report_clocks ${where}
+    group by metric, date_trunc('month', started_at, 'UTC'), inbox_id, ${outcome}, ${bucket(`${what}_ms`)}${apart_by && `, ${apart_by}`}`)
 }

@@ -48,6 +48,7 @@ export async function prepareSummary(
   const contenders = {
     summary: () => ask(period),
     sql: () => client.run(sums, SETTINGS),
+    yearByTeam: () => ask(`${period}&group_by=team_id`),
     byTeam: () => ask(`from=${recently.toISOString()}&to=${to.toISOString()}&interval=day&group_by=team_id`),
   }
   check(await contenders.summary(), messages)
@@ -57,6 +58,7 @@ export async function prepareSummary(
     const took = await inTurns(contenders, ROUNDS)
     record.figure(`summary: p50 of GET /v1/sla/summary of a year, ${messages} messages`, 'ms', median(took.summary))
     record.figure('reference: p50 of the query of its sums in a transaction', 'ms', median(took.sql))
+    record.figure('summary: p50 of the year by team', 'ms', median(took.yearByTeam))
     record.figure('summary: p50 of four weeks by day and team', 'ms', median(took.byTeam))
     record.ratio('summary_p50_vs_sql', median(took.summary) / median(took.sql))
   }

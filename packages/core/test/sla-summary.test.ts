@@ -1,6 +1,6 @@
 import { assignConversation, breachClocks, changeConversation, tagConversation } from '@parley/core'
 import { listClocksOfMeasure } from '@parley/db'
-import { SLA_COHORTS, SLA_MEASURE_NAMES, type SlaCohort, type SlaMetric } from '@parley/domain'
+import { SLA_COHORTS, SLA_DIMENSIONS, SLA_MEASURE_NAMES, type SlaCohort, type SlaMetric } from '@parley/domain'
 import { has } from '@parley/testing'
 import fc from 'fast-check'
 import { sql } from 'kysely'
@@ -70,6 +70,26 @@ t.test('attainment = met ÷ (met + breached); open and overdue counts as breache
       return t.passing()
     }),
     { numRuns: 15, endOnFailure: true },
+  )
+})
+
+t.test('a summary of months says the same as one of the hours in them, whatever it is told apart by', async () => {
+  await fc.assert(
+    fc.asyncProperty(steps, async taken => {
+      const inbox = await openInbox()
+      const { take } = await openWorld(inbox)
+      for (const step of taken) await take(step)
+      const now = new Date(at('09:01:00').getTime() + taken.length * 60_000)
+      for (const name of SLA_DIMENSIONS) {
+        const told = async (period: typeof DAY) => {
+          const { rows } = await summaryAt(inbox, now, { cohort: 'started', group_by: [name], ...period })
+          return rows.map(({ from, to, ...row }) => JSON.stringify(row)).sort()
+        }
+        t.same(await told(MONTHS), await told(DAY), name)
+      }
+      return t.passing()
+    }),
+    { numRuns: 10, endOnFailure: true },
   )
 })
 

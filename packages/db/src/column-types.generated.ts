@@ -739,6 +739,7 @@ export const COLUMN_TYPES = {
     workspace_id: 'uuid',
   },
   report_clock_sums: {
+    apart_by: 'text',
     at: 'timestamp with time zone',
     build: 'integer',
     business_bucket: 'smallint',

@@ -844,6 +844,7 @@ export interface ReportClocks {
 }
 
 export interface ReportClockSums {
+  apart_by: string;
   at: Timestamp;
   build: number;
   business_bucket: number;

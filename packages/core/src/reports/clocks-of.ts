@@ -48,14 +48,21 @@ export function sumsOfClock(clock: CountedClock): ClockSum[] {
     const at = clock[`${cohort}_at`]
     if (!at) return []
     const times = SUMMED_MINUTES.flatMap(minutes =>
-      tags.map(tag => ({ cohort, minutes, ...tag, at: beginningOf(at, minutes), ...sum })),
+      tags.map(tag => ({ cohort, minutes, apart_by: '', ...tag, at: beginningOf(at, minutes), ...sum })),
     )
-    const month = { cohort, minutes: MONTH_MINUTES, tagged: false, tag_id: NONE, at: monthOf(at), ...sum, ...ANYWHERE }
-    return [...times, ...inMonth(month)]
+    const month = { cohort, minutes: MONTH_MINUTES, at: monthOf(at), ...sum, ...ANYWHERE }
+    const [untagged, ...tagged] = tags
+    const whole = { ...month, ...untagged!, apart_by: '' }
+    const apart = MONTHS_APART_BY.map(name => ({ ...whole, apart_by: name, [name]: sum[name] }))
+    const byTag = tagged.map(tag => ({ ...month, ...tag, apart_by: 'tag_id' }))
+    return [...times, ...[whole, ...apart, ...byTag].flatMap(inMonth)]
   })
 }
 
-/** What the sums of months do not tell apart. */
+/** Nobody reads a year by posts, of which there are more than a summary has rows. */
+const MONTHS_APART_BY = ['channel_id', 'team_id', 'user_id', 'policy_id', 'priority'] as const
+
+/** What the sums of months tell apart by no more than one of. */
 const ANYWHERE = { channel_id: NONE, post_id: NONE, team_id: NONE, user_id: NONE, policy_id: NONE, priority: '' }
 
 /** Both times at once are shared by few clocks, and one of them by many: in a month they are summed each by itself. */

@@ -82,21 +82,27 @@ export async function readClockSums(
 }
 
 /**
- * Of which months, hours and quarters the sums are read, each along the index by itself. Months know of inboxes alone, and a
- * year of them is a twentieth of its hours.
+ * Of which months, hours and quarters the sums are read, each along the index by itself. Months know of inboxes and of one
+ * thing more at a time, and a year of them is a twentieth of its hours.
  */
 async function readTimes(trx: Trx, selection: ClockSelection): Promise<RawBuilder<unknown>[]> {
   const { from, to, interval, time_zone, dimensions, filters } = selection
-  const byInbox = [...dimensions, ...Object.keys(filters)].every(name => name === 'inbox_id')
+  const apart = new Set([...dimensions, ...Object.keys(filters)].filter(name => name !== 'inbox_id'))
+  const [apart_by = '', ...more] = apart
   const inMonths = interval === 'none' || (interval === 'month' && time_zone === 'UTC')
-  const months = byInbox && inMonths ? wholeMonths({ from, to }) : undefined
-  if (!months) return timesOf(trx, selection)
+  const months = more.length === 0 && apart_by !== 'post_id' && inMonths ? wholeMonths({ from, to }) : undefined
+  const within = async (period: Pick<ClockSelection, 'from' | 'to'>) =>
+    (await timesOf(trx, { ...selection, ...period })).map(times => sql`apart_by = '' and ${times}`)
+  if (!months) return within(selection)
   const rest = [
     { from, to: months.from },
     { from: months.to, to },
   ].filter(period => period.from < period.to)
-  const times = await Promise.all(rest.map(period => timesOf(trx, { ...selection, ...period })))
-  return [sql`minutes = ${MONTH_MINUTES} and at >= ${months.from} and at < ${months.to}`, ...times.flat()]
+  const times = await Promise.all(rest.map(within))
+  return [
+    sql`apart_by = ${apart_by} and minutes = ${MONTH_MINUTES} and at >= ${months.from} and at < ${months.to}`,
+    ...times.flat(),
+  ]
 }
 
 /**

@@ -206,7 +206,19 @@ const SUM_KEYS = {
     ...['outcome', 'reason', 'bucket'],
   ],
   report_clock_sums: [
-    ...['cohort', 'minutes', 'tagged', 'metric', 'at', 'inbox_id', 'channel_id', 'post_id', 'team_id', 'user_id'],
+    ...[
+      'cohort',
+      'minutes',
+      'apart_by',
+      'tagged',
+      'metric',
+      'at',
+      'inbox_id',
+      'channel_id',
+      'post_id',
+      'team_id',
+      'user_id',
+    ],
     ...['tag_id', 'policy_id', 'priority', 'outcome', 'calendar_bucket', 'business_bucket'],
   ],
 }
