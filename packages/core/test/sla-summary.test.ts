@@ -129,6 +129,22 @@ t.test('what a clock stood still is in its calendar seconds alone', async () => 
   has(t, rows, [{ attainment: 1, calendar_mean_seconds: 8400, business_mean_seconds: 1200 }])
 })
 
+t.test('what stood still after it was late counts all of its open time', async t => {
+  const inbox = await openInbox()
+  await inbox.promise({ first: null, next: null, targets: { resolution: { seconds: 600 } } })
+  await inbox.deliver(await inbox.addChannel(), [message('m-1', '09:00:00')], at('09:00:00'))
+  const { id } = await inbox.only('conversations')
+  const change = async (status: 'pending' | 'open' | 'resolved', time: string) => {
+    const { version } = await inbox.only('conversations')
+    await inbox.run(trx => changeConversation(trx, id, { status }, version, inbox.agent, at(time)))
+  }
+  await change('pending', '09:20:00')
+  await change('open', '11:20:00')
+  await change('resolved', '11:30:00')
+  const { rows } = await summaryAt(inbox, at('12:00:00'))
+  has(t, rows, [{ met: 0, breached: 1, calendar_mean_seconds: 9000, business_mean_seconds: 1800 }])
+})
+
 t.test('owner and team are whose it was at the outcome; what is open or cancelled is nobody’s', async () => {
   const inbox = await openInbox()
   await inbox.promise({ first: 600, next: 600 })

@@ -81,8 +81,7 @@ export class ClockStepper {
   }
 
   pause(clock: SlaClock, calendar: CompiledCalendar): SlaClock {
-    // What fell due before stays so.
-    const counted_ms = clock.breached_at ? clock.counted_ms : countedBy(calendar, clock, this.now)
+    const counted_ms = countedBy(calendar, clock, this.now)
     const paused = this.#change(clock, { state: 'paused', paused_at: this.now, counted_ms })
     this.#tell('sla.paused', { ...aboutClock(paused), counted_ms, reason: this.#conversation.status })
     return paused
@@ -92,6 +91,7 @@ export class ClockStepper {
     const paused_ms = clock.paused_ms + (this.now.getTime() - (clock.paused_at ?? this.now).getTime())
     const run = { ...clock, running_since: this.now }
     const calendar = compiledCalendar(promise, promise.calendar)
+    // What fell due before stays so.
     const times = clock.breached_at ? {} : timesOf(calendar, run, clock.warnings)
     const going = this.#change(clock, {
       ...{ state: 'running', paused_at: null, paused_ms, running_since: this.now },

@@ -37,7 +37,7 @@ export const countFigures =
     const was = before as SlaClock
     switch (event.type) {
       case 'sla.paused':
-        return { ...keep(before), ...(was.breached_at ? {} : { counted_ms: countedBy(calendar, was, event.at) }) }
+        return { ...keep(before), counted_ms: countedBy(calendar, was, event.at) }
       case 'sla.resumed': {
         const stood_ms = event.at.getTime() - (was.paused_at ?? event.at).getTime()
         const times = was.breached_at ? {} : timesOf(calendar, { ...was, running_since: event.at }, was.warnings ?? [])
