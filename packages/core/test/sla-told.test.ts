@@ -37,7 +37,7 @@ async function promised() {
       const events = await trx.selectFrom('events').selectAll().orderBy('seq').execute()
       await notifyPeople(trx, events as unknown as EventRow[], at('12:00:00'))
     })
-    const rows = await inbox.run(trx => trx.selectFrom('notifications').selectAll().orderBy('id').execute())
+    const rows = await inbox.run(trx => trx.selectFrom('notifications').selectAll().orderBy('at').execute())
     return rows.filter(({ kind }) => kind.startsWith('sla_'))
   }
   return { inbox, channel, id, add, join, assign, warn, breach, told }
