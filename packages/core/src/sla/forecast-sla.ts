@@ -33,6 +33,7 @@ export type ForecastQuery = {
 }
 
 const HOUR_MS = 3_600_000
+const QUARTER_MS = 900_000
 const MAX_SUMS = 100_000
 
 /**
@@ -42,8 +43,7 @@ const MAX_SUMS = 100_000
 export async function forecastSla(trx: Trx, { inbox_ids, hours, window_hours }: ForecastQuery, now: Date) {
   await readSumsByIndex(trx)
   const as_of = await findClocksReadUpTo(trx, now)
-  const to = beginningOf(now, 15)
-  const window = { from: new Date(to.getTime() - window_hours * HOUR_MS), to }
+  const window = { from: new Date(now.getTime() - window_hours * HOUR_MS), to: now }
   const until = new Date(now.getTime() + hours * HOUR_MS)
   const waits = await listWaitingBySteps(trx, inbox_ids, now, until)
   const waiting = await countWaiting(trx, inbox_ids)
@@ -126,7 +126,10 @@ async function countByInbox(
   cohort: 'started' | 'fulfilled',
 ): Promise<Map<string, number>> {
   const whole = { time_zone: 'UTC', interval: 'none' as const, dimensions: ['inbox_id' as const], filters: {} }
-  const selection: ClockSelection = { ...whole, ...window, cohort, inbox_ids, metrics: [...RESPONSE_METRICS] }
+  // Both its first and its last quarter are counted whole; of the last one that is what has happened so far.
+  const from = beginningOf(window.from, 15)
+  const to = new Date(beginningOf(window.to, 15).getTime() + QUARTER_MS)
+  const selection: ClockSelection = { ...whole, from, to, cohort, inbox_ids, metrics: [...RESPONSE_METRICS] }
   const counts = new Map<string, number>()
   for (const sum of await readClockSums(trx, selection, MAX_SUMS)) {
     if (sum.what !== 'count' || sum.outcome === 'cancelled' || sum.outcome === 'abandoned') continue
