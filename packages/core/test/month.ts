@@ -7,9 +7,11 @@ import {
   changeConversation,
   changeConversationTeam,
   changePolicy,
+  clearFlag,
   createCalendar,
   createPolicy,
   dismissMessage,
+  flagMessage,
   mergeContacts,
   mergeConversations,
   recalculateClocks,
@@ -59,7 +61,20 @@ const arbitraryStep = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('own' as const), to: fc.option(pick, { nil: null }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('team' as const), to: fc.option(pick, { nil: null }) }) },
   ...(
-    ['tag', 'untag', 'reject', 'bounce', 'delete', 'dismiss', 'undismiss', 'merge', 'split', 'merge-people'] as const
+    [
+      'flag',
+      'clear-flag',
+      'tag',
+      'untag',
+      'reject',
+      'bounce',
+      'delete',
+      'dismiss',
+      'undismiss',
+      'merge',
+      'split',
+      'merge-people',
+    ] as const
   ).map(kind => ({ weight: 1, arbitrary: fc.record({ do: fc.constant(kind) }) })),
   ...(['edit-policy', 'edit-calendar', 'recalculate'] as const).map(kind => ({
     weight: 1,
@@ -109,6 +124,7 @@ const TARGETS: SlaTargets = {
     warn_before_seconds: [7200],
   },
   assignment: { seconds: 1800 },
+  moderation: { ...response, seconds: 3600 },
   team_ownership: { seconds: 5 * 3600, pauses_in: ['pending'] },
 }
 
@@ -127,10 +143,12 @@ export async function openMonth(db: Inbox['db']) {
       createCalendar(trx, { name, definition }, inbox.agent, CONNECTED)
     const [office, nights] = [await calendar('Office', OFFICE), await calendar('Nights', NIGHTS)]
     const common = { position: 1, enabled: true, enforce_from: CONNECTED, targets: TARGETS }
-    const create = (draft: Pick<Parameters<typeof createPolicy>[1], 'name' | 'conditions' | 'calendar_id'>) =>
+    type Draft = Parameters<typeof createPolicy>[1]
+    const create = (draft: Pick<Draft, 'name' | 'conditions' | 'calendar_id'> & Partial<Draft>) =>
       createPolicy(trx, { ...common, ...draft }, inbox.agent, CONNECTED)
     const standard = await create({ name: 'Standard', conditions: null, calendar_id: office.id })
-    const gold = await create({ name: 'Gold', conditions: { tag: ['gold'] }, calendar_id: nights.id })
+    const forAll = { top_level_reply_answers_all: true }
+    const gold = await create({ name: 'Gold', conditions: { tag: ['gold'] }, calendar_id: nights.id, ...forAll })
     const theirs = {
       name: 'Theirs',
       conditions: { team_id: [teams[1]!], priority: ['low' as const, 'urgent' as const] },
@@ -173,8 +191,11 @@ export async function openMonth(db: Inbox['db']) {
       const by = CUSTOMERS[which % CUSTOMERS.length]!
       const thread_key = `t-${Math.floor(which / 7) % THREADS}`
       const at = occurred(step.late)
+      // Some networks take an answer for a day, or for a week.
+      const hours = [0, 24, 168][which % 3]!
+      const until = new Date(now.getTime() + (hours * 60 - step.late) * MINUTE).toISOString()
       return deliver({
-        ...message(`m-${said}`, '09:00:00', { author: by, thread_key }),
+        ...message(`m-${said}`, '09:00:00', { author: by, thread_key, ...(hours ? { reply_until: until } : {}) }),
         occurred_at: at,
         version_at: at,
       })
@@ -250,7 +271,7 @@ export async function openMonth(db: Inbox['db']) {
       case 'answer-natively': {
         said += 1
         const at = occurred(step.late)
-        const parent_external_id = asked?.external_id ?? null
+        const parent_external_id = which % 3 ? (asked?.external_id ?? null) : null
         const answer = message(`n-${said}`, '09:00:00', {
           author: 'shop',
           thread_key: conversation.thread_key,
@@ -261,6 +282,14 @@ export async function openMonth(db: Inbox['db']) {
       case 'delete':
         if (asked) await deliver({ type: 'deletion', external_id: asked.external_id!, version_at: now.toISOString() })
         return
+      case 'flag':
+        if (asked) await inbox.run(trx => flagMessage(trx, asked.id, 'Rude', actor, now))
+        return
+      case 'clear-flag': {
+        const flagged = inside.find(({ flagged_at }) => flagged_at)
+        if (flagged) await inbox.run(trx => clearFlag(trx, flagged.id, actor, now))
+        return
+      }
       case 'dismiss':
         if (asked)
           await inbox.run(trx =>

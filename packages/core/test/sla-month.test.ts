@@ -33,6 +33,9 @@ t.test('the clocks of any conversation can be recomputed from its events and com
     'policy_removed',
     'retargeted',
     'stood still',
+    'moderation fulfilled',
+    'network_window fulfilled',
+    'network_window running late',
   ]
   for (const one of expected) t.ok(met.has(one), one)
 })

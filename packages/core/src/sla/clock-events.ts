@@ -16,12 +16,21 @@ export const aboutClock = (
 
 const STARTED = [
   ...(['wait_id', 'ordinal', 'calendar_id', 'calendar_version'] as const),
-  ...(['state', 'counted_ms', 'running_since', 'paused_at', 'paused_ms', 'team_id', 'cause'] as const),
+  ...([
+    'state',
+    'counted_ms',
+    'running_since',
+    'paused_at',
+    'paused_ms',
+    'team_id',
+    'cause',
+    'top_level_since',
+  ] as const),
 ]
 /** As most clocks start. */
 const FROM_THE_START = {
   ...{ wait_id: null, state: 'running', counted_ms: 0, running_since: null, paused_at: null, paused_ms: 0 },
-  ...{ team_id: null, cause: null },
+  ...{ team_id: null, cause: null, top_level_since: null },
 }
 
 /** What the start of a clock says of it beside that: all that its row has then, without what most start with. */

@@ -3,7 +3,7 @@ import { SYSTEM } from '@parley/domain'
 import { ClockStepper, isOverdue } from './step-clocks.ts'
 
 /** What of a wait comes from its network, in any order: it makes the same of a clock whenever it reaches us. */
-const FROM_NETWORKS = ['customer_deleted', 'older_message', 'reply_bounced', 'window_gone']
+export const FROM_NETWORKS = ['customer_deleted', 'older_message', 'reply_bounced', 'window_gone']
 
 /**
  * Records that a clock has fallen due, before somebody here sets aside what it runs for: a breach happens at its deadline,

@@ -12,7 +12,7 @@ import {
   updateClock,
 } from '@parley/db'
 import { type ReplyWindow, replyWindows, SYSTEM, type WindowedMessage } from '@parley/domain'
-import { aboutClock } from './clock-events.ts'
+import { aboutClock, asStarted } from './clock-events.ts'
 import { noticeBreach } from './notice-breach.ts'
 import { ALWAYS_OPEN, timesOf, WARN_OF_WINDOWS } from './promises.ts'
 
@@ -42,7 +42,7 @@ export async function followWindows(trx: Trx, conversation_ids: string[], reason
       const clock = { id: newId(now), ...whose, ...NO_POLICY, metric: 'network_window' as const, ...termsOf(window) }
       started.push(clock)
       const event = { type: 'sla.started' as const, at: now, actor: SYSTEM, conversation_id }
-      events.push({ ...event, data: aboutClock(clock) })
+      events.push({ ...event, data: asStarted(clock) })
     }
   }
   await insertClocks(trx, started)

@@ -11,7 +11,7 @@ export type SelfCheck = Selectable<SlaSelfChecks>
 /** What the clocks of a conversation depend on. */
 const TYPES = [
   ...['message.received', 'message.deleted', 'message.dismissed', 'message.disposition_changed'],
-  ...['reply.sent', 'reply.bounced'],
+  ...['message.flagged', 'message.flag_cleared', 'reply.sent', 'reply.bounced'],
 ]
 
 export type ClockEventRow = Pick<

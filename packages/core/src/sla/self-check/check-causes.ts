@@ -99,6 +99,8 @@ const isSaid = ({ contact_id, started_at }: LoggedClock, { said }: LoggedFacts) 
 function startOf({ clock, event, facts, others }: Context): Unfounded[] {
   const { contact_id, metric, started_at } = clock
   const isBegin = (at: Date | undefined) => at?.getTime() === started_at?.getTime()
+  if (metric === 'moderation' && !facts.wasFlagged.has(clock.message_id!))
+    return [unfounded('message_id', clock.message_id)]
   const goesOn = others.some(other => !other.contact_id && other.metric === metric && isBegin(other.started_at))
   if (isSaid(clock, facts) || (!contact_id && (isBegin(event.at) || goesOn))) return []
   return [unfounded('started_at', started_at)]
@@ -116,13 +118,14 @@ function creditOf({ metric }: LoggedClock, { data }: LoggedEvent, { seen }: Tran
   return [...among('owner_id', data.assignee_id, seen('assignee_id')), ...team]
 }
 
-function fulfilment({ clock, event, transaction: { seen }, facts }: Context): Unfounded[] {
+function fulfilment({ clock, event, transaction: { seen, types }, facts }: Context): Unfounded[] {
   const fulfilled_at = instantOf(event.data.fulfilled_at)
   const [statuses, owners, teams] = [seen('status'), seen('assignee_id'), seen('team_id')]
   const not = (founded: boolean | undefined) => (founded === false ? [unfounded('fulfilled_at', fulfilled_at)] : [])
   switch (clock.metric) {
     case 'first_response':
-    case 'next_response': {
+    case 'next_response':
+    case 'network_window': {
       const answer = textOf(event.data.fulfilled_by_message_id)
       if (!answer) return []
       const accepted = facts.accepted.get(answer)
@@ -138,6 +141,8 @@ function fulfilment({ clock, event, transaction: { seen }, facts }: Context): Un
       return not(
         statuses && teams && (teams.some(team => team !== clock.team_id) || statuses.some(one => ENDED.includes(one))),
       )
+    case 'moderation':
+      return not(types.has('message.flag_cleared'))
     default:
       return []
   }
@@ -161,7 +166,7 @@ function isCancelled({ cancelled_reason }: LoggedClock, { types, seen }: Transac
 
 /** What a clock that goes on is contradicted by. */
 function goesOn(clock: LoggedClock, facts: LoggedFacts): Unfounded[] {
-  const { state, metric, conversation_id, contact_id, breached_at, started_at } = clock
+  const { state, metric, conversation_id, contact_id, message_id, breached_at, started_at } = clock
   if ((state !== 'running' && state !== 'paused') || !conversation_id) return []
   if (contact_id) {
     // Where a breach is recorded it stays with what it was a breach of.
@@ -171,6 +176,8 @@ function goesOn(clock: LoggedClock, facts: LoggedFacts): Unfounded[] {
     )
     return waits ? [] : [{ field: 'state', stored: state, recomputed: null }]
   }
+  if (metric === 'moderation')
+    return facts.flagged.has(message_id!) ? [] : [{ field: 'state', stored: state, recomputed: 'fulfilled' }]
   if (ENDED.includes(facts.now(conversation_id, 'status')))
     return [{ field: 'state', stored: state, recomputed: metric === 'assignment' ? 'cancelled' : 'fulfilled' }]
   const owner = facts.now(conversation_id, 'assignee_id')

@@ -15,6 +15,8 @@ export const countFigures =
   ({ before, told, event, others }: Step): Figures => {
     const promise = promiseOf(told)
     const target = promise && told.metric && promise.targets[told.metric]
+    // A window is its network's: it tells when it closes, and nothing is counted.
+    if (told.policy_id === null) return {}
     if (!promise || !target) return before ? keep(before) : {}
     const calendar = compiledCalendar(promise, promise.calendar)
     const warnings = target.warn_before_seconds ?? []

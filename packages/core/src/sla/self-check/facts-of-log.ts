@@ -23,6 +23,9 @@ export type LoggedFacts = {
   said: Said[]
   /** When the network accepted each reply. */
   accepted: Map<string, Date>
+  /** Messages that are flagged in the end, and all that ever were. */
+  flagged: Set<string>
+  wasFlagged: Set<string>
   /** Conversations as they are in the end. */
   now(conversation_id: string, field: Field): unknown
 }
@@ -34,6 +37,7 @@ export type LoggedFacts = {
 export function factsOfLog(events: LoggedEvent[], connectedAt: (channel_id: string) => Date | undefined): LoggedFacts {
   const said = new Map<string, Said>()
   const accepted = new Map<string, Date>()
+  const [flagged, wasFlagged] = [new Set<string>(), new Set<string>()]
   const places = new Map<string, unknown>()
   const types = new Map<string, Set<string>>()
   for (const { xact, type } of events) types.set(xact, (types.get(xact) ?? new Set()).add(type))
@@ -50,13 +54,14 @@ export function factsOfLog(events: LoggedEvent[], connectedAt: (channel_id: stri
     }
     for (const event of together) {
       readMessage(event, said, accepted, connectedAt)
+      readFlag(event, flagged, wasFlagged)
       readConversation(event, note)
     }
     const values = (field: Field) => (seen.get(field)?.includes(undefined) ? undefined : seen.get(field))
     return { events: together, types: types.get(xact)!, seen: values }
   })
   const now = (conversation_id: string, field: Field) => places.get(`${conversation_id}:${field}`)
-  return { transactions, said: [...said.values()], accepted, now }
+  return { transactions, said: [...said.values()], accepted, flagged, wasFlagged, now }
 }
 
 /** Of one conversation they come one behind the other: whoever logs has locked it. */
@@ -88,6 +93,13 @@ function readMessage(
   if (type === 'reply.sent') accepted.set(id, instantOf(data.accepted_at) ?? occurred_at ?? new Date(0))
   if (known && type === 'message.disposition_changed') known.awaits = awaitsAs(data.disposition)
   if (known && (type === 'message.deleted' || type === 'message.dismissed')) known.awaits = false
+}
+
+function readFlag({ type, data }: LoggedEvent, flagged: Set<string>, wasFlagged: Set<string>): void {
+  const id = textOf(data.message_id)
+  if (!id) return
+  if (type === 'message.flagged') for (const set of [flagged, wasFlagged]) set.add(id)
+  if (type === 'message.flag_cleared') flagged.delete(id)
 }
 
 const awaitsAs = (disposition: unknown) => disposition === 'unhandled' || disposition === 'acknowledged'

@@ -35,11 +35,11 @@ export function foldClocks(events: LoggedEvent[], figuresOf: (step: Step) => Fig
   return [...clocks.values()]
 }
 
-/** Where a conversation is merged or split, the clocks of those who wait go along with them. */
+/** Where a conversation is merged or split, the clocks of those who wait go along with them, and those of messages. */
 function follow(event: LoggedEvent, clocks: Map<string, LoggedClock>): LoggedClock[] {
   const move = movedFrom(event)
   if (!move) return []
-  const theirs = [...clocks.values()].filter(clock => clock.contact_id !== null)
+  const theirs = [...clocks.values()].filter(clock => clock.contact_id !== null || clock.message_id)
   if (event.type === 'conversation.split') {
     const ids = event.data.clock_ids
     const there = theirs.filter(({ conversation_id }) => conversation_id === move.from_id)
@@ -48,8 +48,8 @@ function follow(event: LoggedEvent, clocks: Map<string, LoggedClock>): LoggedClo
     return there.filter(({ id }) => ids.includes(id)).map(clock => ({ ...clock, conversation_id: move.into_id }))
   }
   // They are counted behind what the survivor has of the same customer, and an open one last, with or without clocks.
-  const ordinal = undefined
   return theirs.flatMap(clock => {
+    const ordinal = clock.contact_id === null ? clock.ordinal : undefined
     if (clock.conversation_id === move.from_id) return { ...clock, ordinal, conversation_id: move.into_id }
     return clock.conversation_id === move.into_id ? { ...clock, ordinal } : []
   })
@@ -62,7 +62,7 @@ function reprioritise({ type, at, data, conversation_id }: LoggedEvent, clocks: 
   const isOpen = ({ state, breached_at, due_at }: LoggedClock) =>
     (state === 'running' && !breached_at && !(due_at && due_at < at)) || (state === 'paused' && !breached_at)
   return [...clocks.values()]
-    .filter(clock => clock.conversation_id === conversation_id && isOpen(clock))
+    .filter(clock => clock.conversation_id === conversation_id && clock.policy_id !== null && isOpen(clock))
     .map(clock => ({ ...clock, priority: priority as SlaClock['priority'] }))
 }
 
@@ -87,7 +87,8 @@ function about({ data }: LoggedEvent): Partial<SlaClock> {
     'target_seconds',
   ] as const
   const told = Object.fromEntries(same.map(field => [field, data[field]]))
-  return { ...told, started_at: instantOf(data.started_at)!, due_at: instantOf(data.due_at)! }
+  const message_id = textOf(data.message_id)
+  return { ...told, message_id, started_at: instantOf(data.started_at)!, due_at: instantOf(data.due_at)! }
 }
 
 const STEPS: Record<string, (before: LoggedClock | undefined, event: LoggedEvent) => Partial<SlaClock>> = {
@@ -99,6 +100,7 @@ const STEPS: Record<string, (before: LoggedClock | undefined, event: LoggedEvent
     ...pick(data, ['wait_id', 'ordinal', 'state', 'counted_ms', 'paused_ms', 'team_id']),
     ...(data.running_since === undefined ? {} : { running_since: instantOf(data.running_since) }),
     ...(data.paused_at === undefined ? {} : { paused_at: instantOf(data.paused_at) }),
+    top_level_since: instantOf(data.top_level_since),
   }),
   'sla.warned': () => ({}),
   'sla.paused': (_, { at, data }) => ({ state: 'paused', paused_at: at, ...pick(data, ['counted_ms']) }),
@@ -107,12 +109,18 @@ const STEPS: Record<string, (before: LoggedClock | undefined, event: LoggedEvent
     const paused_ms = before?.paused_ms === undefined ? {} : { paused_ms: before.paused_ms + stood_ms }
     return { state: 'running', paused_at: null, running_since: at, ...paused_ms }
   },
-  'sla.retargeted': (before, { data: { reason } }) => {
+  'sla.retargeted': (before, { data: { reason, started_at } }) => {
     if (reason === 'priority') return { cause: 'retargeted' }
+    // A policy that had its say from the start has it from there.
+    if (before?.top_level_since && +before.top_level_since === +before.started_at! && before.state === 'running')
+      return { top_level_since: instantOf(started_at) }
     // The answer came back.
     return before?.state === 'fulfilled' ? { state: 'running', fulfilled_at: null, fulfilled_by_message_id: null } : {}
   },
-  'sla.recalculated': (_, { data }) => ({ ...pick(data, ['calendar_id', 'calendar_version']), cause: 'recalculated' }),
+  'sla.recalculated': (_, { data }) => ({
+    ...pick(data, ['calendar_id', 'calendar_version']),
+    ...{ top_level_since: instantOf(data.top_level_since), cause: 'recalculated' },
+  }),
   'sla.breached': (_, event) => ({
     breached_at: instantOf(event.data.due_at),
     detected_at: event.at,

@@ -1,4 +1,5 @@
 import type { SlaClock } from '@parley/db'
+import { FROM_NETWORKS } from '../notice-breach.ts'
 import { checkCauses } from './check-causes.ts'
 import { countFigures, type PromiseOf } from './count-figures.ts'
 import { type ClockDifference, differencesFromLog, differencesInFigures, isSame } from './differences.ts'
@@ -19,8 +20,6 @@ export type Recomputation = {
 
 /** A worker records a breach within a second; for so long none is missed where it does not. */
 const DETECTED_WITHIN_MS = 5 * 60_000
-/** What networks take back in any order may leave a breach untold that nobody had recorded by then. */
-const FROM_NETWORKS: unknown[] = ['customer_deleted', 'older_message', 'reply_bounced']
 
 /**
  * Recomputes clocks from their events, and says in what they differ from what is stored: as the events tell, as the calendars and
@@ -48,7 +47,8 @@ function breachOf(clock: LoggedClock, now: Date): Pick<LoggedClock, 'breached_at
   if (state === 'fulfilled') return { breached_at: judged(fulfilled_at) }
   if (breached_at) return { breached_at: due_at }
   if (state === 'running') return { breached_at: judged(new Date(now.getTime() - DETECTED_WITHIN_MS)) }
-  return { breached_at: FROM_NETWORKS.includes(cancelled_reason) ? null : judged(cancelled_at) }
+  // What networks take back in any order may leave a breach untold that nobody had recorded by then.
+  return { breached_at: FROM_NETWORKS.includes(cancelled_reason ?? '') ? null : judged(cancelled_at) }
 }
 
 const isOneAndSame = (one: ClockDifference, other: ClockDifference) =>
