@@ -61,21 +61,9 @@ const arbitraryStep = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('own' as const), to: fc.option(pick, { nil: null }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('team' as const), to: fc.option(pick, { nil: null }) }) },
   ...(
-    [
-      'flag',
-      'clear-flag',
-      'tag',
-      'untag',
-      'reject',
-      'bounce',
-      'delete',
-      'dismiss',
-      'undismiss',
-      'merge',
-      'split',
-      'merge-people',
-    ] as const
+    ['tag', 'untag', 'reject', 'bounce', 'delete', 'dismiss', 'undismiss', 'merge', 'split', 'merge-people'] as const
   ).map(kind => ({ weight: 1, arbitrary: fc.record({ do: fc.constant(kind) }) })),
+  ...(['flag', 'clear-flag'] as const).map(kind => ({ weight: 3, arbitrary: fc.record({ do: fc.constant(kind) }) })),
   ...(['edit-policy', 'edit-calendar', 'recalculate'] as const).map(kind => ({
     weight: 1,
     arbitrary: fc.record({ do: fc.constant(kind) }),
