@@ -78,23 +78,20 @@ const told = async (inbox: Inbox, type: string) =>
     return rows.map(({ data }) => data as Record<string, unknown>)
   })
 
-t.test(
-  'policies are tried in order, and the first that holds promises; the inbox names the one for when none does',
-  async t => {
-    const { inbox, policy, channel } = await asked({ first_response: { seconds: 3600 } })
-    const late = await addPolicy(inbox, policy, { position: 9, targets: { first_response: { seconds: 60 } } })
-    await addPolicy(inbox, policy, { position: 5, conditions: { priority: ['urgent'] } })
-    await addPolicy(inbox, policy, { position: 4, enabled: false })
-    const early = await addPolicy(inbox, policy, { position: 7, conditions: { channel_kind: ['generic'] } })
-    await inbox.deliver(channel, [message('m-2', '09:10:00', { thread_key: 't-2', author: 'ben' })], at('09:10:01'))
-    const [first, second] = await inbox.everything('sla_clocks')
-    has(t, first, { policy_id: policy.id, due_at: at('10:00:00') }, 'what came before is under the policy of then')
-    has(t, second, { policy_id: early.id, due_at: at('09:20:00') })
-    t.not(second!.policy_id, late.id)
-  },
-)
+t.test('policies are ordered, first match wins; the inbox names the one for when none matches', async t => {
+  const { inbox, policy, channel } = await asked({ first_response: { seconds: 3600 } })
+  const late = await addPolicy(inbox, policy, { position: 9, targets: { first_response: { seconds: 60 } } })
+  await addPolicy(inbox, policy, { position: 5, conditions: { priority: ['urgent'] } })
+  await addPolicy(inbox, policy, { position: 4, enabled: false })
+  const early = await addPolicy(inbox, policy, { position: 7, conditions: { channel_kind: ['generic'] } })
+  await inbox.deliver(channel, [message('m-2', '09:10:00', { thread_key: 't-2', author: 'ben' })], at('09:10:01'))
+  const [first, second] = await inbox.everything('sla_clocks')
+  has(t, first, { policy_id: policy.id, due_at: at('10:00:00') }, 'what came before is under the policy of then')
+  has(t, second, { policy_id: early.id, due_at: at('09:20:00') })
+  t.not(second!.policy_id, late.id)
+})
 
-t.test('another priority changes the target, and neither the start nor what stood still', async t => {
+t.test('priority change: start and pause stay, target changes, due is recomputed', async t => {
   const target = { seconds: 7200, by_priority: { urgent: 3600 } }
   const { clocks, change, inbox, conversation } = await asked({ first_response: target, resolution: target })
   await change({ status: 'pending' }, '09:10:00')
@@ -109,15 +106,18 @@ t.test('another priority changes the target, and neither the start nor what stoo
   t.equal((await told(inbox, 'sla.retargeted')).length, 4)
 })
 
-t.test('a stricter promise that has passed already falls due now: nobody is blamed for the time before', async t => {
-  const { clocks, change, inbox } = await asked({ first_response: { seconds: 7200, by_priority: { urgent: 600 } } })
-  await change({ priority: 'urgent' }, '09:30:00')
-  has(t, (await clocks())[0], { due_at: at('09:30:00'), cause: 'retargeted', breached_at: null })
-  await inbox.run(trx => breachClocks(trx, at('09:30:01'), 10))
-  has(t, (await clocks())[0], { due_at: at('09:30:00'), breached_at: at('09:30:00') })
-})
+t.test(
+  'if that is already past, it breaches now with reason retargeted: nobody is blamed for the time before',
+  async t => {
+    const { clocks, change, inbox } = await asked({ first_response: { seconds: 7200, by_priority: { urgent: 600 } } })
+    await change({ priority: 'urgent' }, '09:30:00')
+    has(t, (await clocks())[0], { due_at: at('09:30:00'), cause: 'retargeted', breached_at: null })
+    await inbox.run(trx => breachClocks(trx, at('09:30:01'), 10))
+    has(t, (await clocks())[0], { due_at: at('09:30:00'), breached_at: at('09:30:00') })
+  },
+)
 
-t.test('a breach stays, whether or not a tick had seen it before the target was changed', async t => {
+t.test('a recorded breach stays, and so does one that no tick had seen before the target was changed', async t => {
   const target = { first_response: { seconds: 600, by_priority: { low: 36_000 } } }
   const [seen, unseen] = [await asked(target), await asked(target)]
   await seen.inbox.run(trx => breachClocks(trx, at('09:10:01'), 10))
@@ -128,29 +128,32 @@ t.test('a breach stays, whether or not a tick had seen it before the target was 
   }
 })
 
-t.test('leaving a policy cancels its open clocks, and entering one starts from the original start', async t => {
-  const { inbox, policy, id, clocks } = await asked({ first_response: { seconds: 36_000 } })
-  const gold = await addPolicy(inbox, policy, {
-    conditions: { tag: ['Gold'] },
-    targets: { first_response: { seconds: 7200 }, assignment: { seconds: 7200 } },
-  })
-  await inbox.run(trx => tagConversation(trx, id, 'gold', inbox.agent, at('09:30:00')))
-  const [old, first, assignment] = await clocks()
-  has(t, old, { state: 'cancelled', cancelled_reason: 'policy_removed', policy_id: policy.id })
-  has(t, first, { state: 'running', policy_id: gold.id, started_at: at('09:00:00'), due_at: at('11:00:00') })
-  has(t, first, { cause: 'policy_applied', wait_id: old!.wait_id, ordinal: old!.ordinal })
-  has(t, assignment, { metric: 'assignment', started_at: at('09:00:00') })
-  await inbox.run(trx => untagConversation(trx, id, 'gold', inbox.agent, at('09:40:00')))
-  const states = (await clocks()).map(({ policy_id, metric, state }) => [policy_id === gold.id, metric, state])
-  t.same(states, [
-    [false, 'first_response', 'cancelled'],
-    [true, 'first_response', 'cancelled'],
-    [false, 'first_response', 'running'],
-    [true, 'assignment', 'cancelled'],
-  ])
-})
+t.test(
+  'leaving a policy cancels its open clocks with the reason; entering one starts from the original start',
+  async t => {
+    const { inbox, policy, id, clocks } = await asked({ first_response: { seconds: 36_000 } })
+    const gold = await addPolicy(inbox, policy, {
+      conditions: { tag: ['Gold'] },
+      targets: { first_response: { seconds: 7200 }, assignment: { seconds: 7200 } },
+    })
+    await inbox.run(trx => tagConversation(trx, id, 'gold', inbox.agent, at('09:30:00')))
+    const [old, first, assignment] = await clocks()
+    has(t, old, { state: 'cancelled', cancelled_reason: 'policy_removed', policy_id: policy.id })
+    has(t, first, { state: 'running', policy_id: gold.id, started_at: at('09:00:00'), due_at: at('11:00:00') })
+    has(t, first, { cause: 'policy_applied', wait_id: old!.wait_id, ordinal: old!.ordinal })
+    has(t, assignment, { metric: 'assignment', started_at: at('09:00:00') })
+    await inbox.run(trx => untagConversation(trx, id, 'gold', inbox.agent, at('09:40:00')))
+    const states = (await clocks()).map(({ policy_id, metric, state }) => [policy_id === gold.id, metric, state])
+    t.same(states, [
+      [false, 'first_response', 'cancelled'],
+      [true, 'first_response', 'cancelled'],
+      [false, 'first_response', 'running'],
+      [true, 'assignment', 'cancelled'],
+    ])
+  },
+)
 
-t.test('editing a policy makes a new version, and open clocks keep theirs', async t => {
+t.test('editing a policy makes a new version; open clocks keep theirs', async t => {
   const { inbox, policy, channel, change, clocks } = await asked({ first_response: { seconds: 3600 } })
   const edit = { targets: { first_response: { seconds: 60, by_priority: { urgent: 1 } } } }
   const edited = await inbox.run(trx => changePolicy(trx, policy.id, edit, 1, inbox.agent, at('09:05:00')))
@@ -162,7 +165,7 @@ t.test('editing a policy makes a new version, and open clocks keep theirs', asyn
   has(t, young, { policy_version: 2, due_at: at('09:11:00') })
 })
 
-t.test('what waited before a policy counts gets no clock by entering it', async t => {
+t.test('enabling a policy takes enforce_from; older waits do not breach in a mass', async t => {
   const { inbox, policy, id, clocks } = await asked({ first_response: { seconds: 36_000 } })
   await addPolicy(inbox, policy, { conditions: { tag: ['gold'] }, enforce_from: at('09:15:00') })
   await inbox.run(trx => tagConversation(trx, id, 'gold', inbox.agent, at('09:30:00')))
@@ -286,7 +289,7 @@ t.test('each team that gets it has a clock of its own, and none of that is the c
   t.same((await clocks('first_response'))[0], before, 'reassigning never touches a customer’s clock')
 })
 
-t.test('a snooze pauses no clock unless the policy says so', async t => {
+t.test('snooze pauses no response clock, and no other unless the policy says so', async t => {
   const { change, clocks } = await asked({
     first_response: { seconds: 3600 },
     resolution: { seconds: 3600 },
@@ -305,7 +308,7 @@ t.test('a snooze pauses no clock unless the policy says so', async t => {
   has(t, (await policies.clocks())[0], { state: 'paused' })
 })
 
-t.test('spam and a merge cancel what a conversation was promised', async t => {
+t.test('resolution: cancelled by spam and merge, and so is all that a conversation was promised', async t => {
   const { inbox, channel, clocks, change, conversation } = await asked({ resolution: { seconds: 3600 } })
   await change({ status: 'spam' }, '09:10:00')
   has(t, (await clocks())[0], { state: 'cancelled', cancelled_reason: 'spam' })
@@ -326,7 +329,7 @@ t.test('spam and a merge cancel what a conversation was promised', async t => {
   ])
 })
 
-t.test('history and what we begin ourselves start no clock of a conversation', async t => {
+t.test('history imports never start clocks; nor does what we begin ourselves', async t => {
   const inbox = await openInbox()
   await inbox.promise({ targets: { resolution: { seconds: 3600 }, assignment: { seconds: 60 } } })
   const channel = await inbox.addChannel()
@@ -338,33 +341,36 @@ t.test('history and what we begin ourselves start no clock of a conversation', a
   t.same(resolution?.started_at, at('09:30:00'), 'the customer’s first answer does')
 })
 
-t.test('open clocks move to another version when a lead says so, and a dry run only counts', async t => {
-  const { inbox, policy, channel, clocks } = await asked({
-    first_response: { seconds: 7200 },
-    resolution: { seconds: 7200 },
-  })
-  await inbox.deliver(channel, [message('m-2', '09:00:00', { thread_key: 't-2', author: 'ben' })], at('09:00:01'))
-  await inbox.run(trx => breachClocks(trx, at('09:00:00'), 10))
-  const edit = { targets: { first_response: { seconds: 600 }, resolution: { seconds: 36_000 } } }
-  await inbox.run(trx => changePolicy(trx, policy.id, edit, 1, inbox.agent, at('09:05:00')))
-  const recalculate = (dry_run: boolean, limit = 1) =>
-    inbox.run(async trx => {
-      const total = { looked_at: 0, changed: 0, breaching: 0 }
-      for (let after: string | null = null; ; ) {
-        const part = await recalculateClocks(trx, {}, { after, limit, dry_run }, inbox.agent, at('09:30:00'))
-        for (const count of ['looked_at', 'changed', 'breaching'] as const) total[count] += part[count]
-        after = part.after
-        if (!after) return total
-      }
+t.test(
+  'recalculate moves them on purpose: a scope, a dry run with counts (changed, would breach), then the run',
+  async t => {
+    const { inbox, policy, channel, clocks } = await asked({
+      first_response: { seconds: 7200 },
+      resolution: { seconds: 7200 },
     })
-  const before = await inbox.everything('sla_clocks')
-  t.same(await recalculate(true), { looked_at: 4, changed: 4, breaching: 2 })
-  t.same(await inbox.everything('sla_clocks'), before, 'nothing is written')
-  t.same(await recalculate(false), { looked_at: 4, changed: 4, breaching: 2 })
-  const [first, second] = await clocks('first_response')
-  for (const clock of [first, second])
-    has(t, clock, { policy_version: 2, due_at: at('09:30:00'), cause: 'recalculated', started_at: at('09:00:00') })
-  has(t, (await clocks('resolution'))[0], { due_at: at('19:00:00'), target_seconds: 36_000 })
-  t.same(await recalculate(false), { looked_at: 4, changed: 0, breaching: 0 }, 'twice is the same as once')
-  t.equal((await told(inbox, 'sla.recalculated')).length, 4)
-})
+    await inbox.deliver(channel, [message('m-2', '09:00:00', { thread_key: 't-2', author: 'ben' })], at('09:00:01'))
+    await inbox.run(trx => breachClocks(trx, at('09:00:00'), 10))
+    const edit = { targets: { first_response: { seconds: 600 }, resolution: { seconds: 36_000 } } }
+    await inbox.run(trx => changePolicy(trx, policy.id, edit, 1, inbox.agent, at('09:05:00')))
+    const recalculate = (dry_run: boolean, limit = 1) =>
+      inbox.run(async trx => {
+        const total = { looked_at: 0, changed: 0, breaching: 0 }
+        for (let after: string | null = null; ; ) {
+          const part = await recalculateClocks(trx, {}, { after, limit, dry_run }, inbox.agent, at('09:30:00'))
+          for (const count of ['looked_at', 'changed', 'breaching'] as const) total[count] += part[count]
+          after = part.after
+          if (!after) return total
+        }
+      })
+    const before = await inbox.everything('sla_clocks')
+    t.same(await recalculate(true), { looked_at: 4, changed: 4, breaching: 2 })
+    t.same(await inbox.everything('sla_clocks'), before, 'nothing is written')
+    t.same(await recalculate(false), { looked_at: 4, changed: 4, breaching: 2 })
+    const [first, second] = await clocks('first_response')
+    for (const clock of [first, second])
+      has(t, clock, { policy_version: 2, due_at: at('09:30:00'), cause: 'recalculated', started_at: at('09:00:00') })
+    has(t, (await clocks('resolution'))[0], { due_at: at('19:00:00'), target_seconds: 36_000 })
+    t.same(await recalculate(false), { looked_at: 4, changed: 0, breaching: 0 }, 'twice is the same as once')
+    t.equal((await told(inbox, 'sla.recalculated')).length, 4)
+  },
+)

@@ -175,36 +175,39 @@ t.test('a merge moves every message; the other conversation is a pointer that ta
   t.equal((await inbox.log()).filter(type => type === 'conversation.merged').length, 2, 'both are told')
 })
 
-t.test('who waits in both waits on since the earlier, the other wait is cancelled and names it', async t => {
-  const { inbox, into, from } = await twoThreads()
-  await merge(inbox, into, from)
-  const waits = await inbox.everything('waits')
-  const open = waits.filter(row => !row.closed_at)
-  t.same(open.map(row => row.opened_at).sort(), [at('09:00:00'), at('09:10:00')])
-  const kept = open.find(row => +row.opened_at === +at('09:00:00'))!
-  const cancelled = waits.filter(row => row.closed_at)
-  has(t, cancelled, [{ cancelled_reason: 'merged', merged_into_id: kept.id, opened_at: at('09:30:00') }])
-  const clocks = await inbox.everything('sla_clocks')
-  const ended = clocks.find(row => row.wait_id === cancelled[0]!.id)!
-  has(t, ended, { state: 'cancelled', cancelled_reason: 'merged' })
-  t.ok(clocks.every(row => row.conversation_id === into.id))
-  has(t, await conversationOf(inbox, 'm-1'), {
-    status: 'open',
-    waiting_since: at('09:00:00'),
-    next_due_at: at('10:00:00'),
-  })
+t.test(
+  'merge: the survivor keeps the earliest open wait per customer; the others are cancelled with a pointer',
+  async t => {
+    const { inbox, into, from } = await twoThreads()
+    await merge(inbox, into, from)
+    const waits = await inbox.everything('waits')
+    const open = waits.filter(row => !row.closed_at)
+    t.same(open.map(row => row.opened_at).sort(), [at('09:00:00'), at('09:10:00')])
+    const kept = open.find(row => +row.opened_at === +at('09:00:00'))!
+    const cancelled = waits.filter(row => row.closed_at)
+    has(t, cancelled, [{ cancelled_reason: 'merged', merged_into_id: kept.id, opened_at: at('09:30:00') }])
+    const clocks = await inbox.everything('sla_clocks')
+    const ended = clocks.find(row => row.wait_id === cancelled[0]!.id)!
+    has(t, ended, { state: 'cancelled', cancelled_reason: 'merged' })
+    t.ok(clocks.every(row => row.conversation_id === into.id))
+    has(t, await conversationOf(inbox, 'm-1'), {
+      status: 'open',
+      waiting_since: at('09:00:00'),
+      next_due_at: at('10:00:00'),
+    })
 
-  await inbox.send(
-    await inbox.reply(into.id, at('12:01:00'), { in_reply_to: (await messageOf(inbox, 'm-1')).id }),
-    at('12:02:00'),
-  )
-  const left = (await inbox.everything('waits')).filter(row => !row.closed_at)
-  t.same(
-    left.map(row => row.opened_at),
-    [at('09:10:00')],
-    'Ben still waits',
-  )
-})
+    await inbox.send(
+      await inbox.reply(into.id, at('12:01:00'), { in_reply_to: (await messageOf(inbox, 'm-1')).id }),
+      at('12:02:00'),
+    )
+    const left = (await inbox.everything('waits')).filter(row => !row.closed_at)
+    t.same(
+      left.map(row => row.opened_at),
+      [at('09:10:00')],
+      'Ben still waits',
+    )
+  },
+)
 
 t.test('what the merged thread brings goes to the survivor, and answers leave into the thread they answer', async t => {
   const { inbox, channel, into, from, other } = await twoThreads()
@@ -274,7 +277,7 @@ t.test('a split moves messages to a new conversation of the same thread, with th
   t.equal((await conversationOf(inbox, 'm-1')).last_message_at.getTime(), at('09:10:00').getTime())
 })
 
-t.test('a wait goes with the message that began it; who is unanswered on both sides waits on both', async t => {
+t.test('split: waits follow messages; who is unanswered on both sides waits on both', async t => {
   const { inbox, old } = await oneThread()
   const started = (await inbox.everything('waits')).find(row => +row.opened_at === +at('09:00:00'))!
   const apart = await split(inbox, old, [(await messageOf(inbox, 'm-1')).id])
