@@ -30,6 +30,11 @@ t.test('the clocks of any conversation can be recomputed from its events and com
   const expected = [
     'resolution fulfilled late',
     'first_response fulfilled',
+    'moderation fulfilled',
+    'moderation fulfilled late',
+    'network_window fulfilled',
+    'network_window cancelled',
+    'window_gone',
     'policy_removed',
     'retargeted',
     'stood still',

@@ -7,10 +7,11 @@ const TOLD = [
 
 /** What every event of a clock says of it, as it is then. */
 export const aboutClock = (
-  clock: Pick<SlaClock, 'id' | 'message_id' | (typeof TOLD)[number]>,
+  clock: Pick<SlaClock, 'id' | 'message_id' | (typeof TOLD)[number]> & Partial<Pick<SlaClock, 'top_level_since'>>,
 ): Record<string, unknown> => ({
   clock_id: clock.id,
   ...(clock.message_id ? { message_id: clock.message_id } : {}),
+  ...(clock.top_level_since ? { top_level_since: clock.top_level_since } : {}),
   ...Object.fromEntries(TOLD.map(field => [field, clock[field]])),
 })
 

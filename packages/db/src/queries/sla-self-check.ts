@@ -10,7 +10,15 @@ export type SelfCheck = Selectable<SlaSelfChecks>
 
 /** What the clocks of a conversation depend on. */
 const TYPES = [
-  ...['message.received', 'message.deleted', 'message.dismissed', 'message.disposition_changed'],
+  ...[
+    'message.received',
+    'message.updated',
+    'message.deleted',
+    'message.flagged',
+    'message.flag_cleared',
+    'action.sent',
+  ],
+  ...['message.dismissed', 'message.disposition_changed'],
   ...['reply.sent', 'reply.bounced'],
 ]
 

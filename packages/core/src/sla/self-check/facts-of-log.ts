@@ -6,7 +6,19 @@ type Field = (typeof FIELDS)[number]
 /** What a field of a conversation was within one transaction, from before it to its end; undefined where the log does not say. */
 export type Seen = unknown[] | undefined
 
-type Said = { contact_id: string | null; at: Date; awaits: boolean; history: boolean }
+type Said = {
+  message_id: string
+  contact_id: string | null
+  at: Date
+  awaits: boolean
+  history: boolean
+  /** Until when its network takes an answer; null: for ever. */
+  reply_until: Date | null
+  /** All that this was. */
+  reply_untils: Date[]
+}
+/** When a message was flagged, and whether it still is. */
+type Flag = { since: Date[]; flagged: boolean }
 
 /** What one transaction told of one conversation, and what that was meanwhile. */
 export type Transaction = {
@@ -23,6 +35,8 @@ export type LoggedFacts = {
   said: Said[]
   /** When the network accepted each reply. */
   accepted: Map<string, Date>
+  /** By the message. */
+  flags: Map<string, Flag>
   /** Conversations as they are in the end. */
   now(conversation_id: string, field: Field): unknown
 }
@@ -34,6 +48,7 @@ export type LoggedFacts = {
 export function factsOfLog(events: LoggedEvent[], connectedAt: (channel_id: string) => Date | undefined): LoggedFacts {
   const said = new Map<string, Said>()
   const accepted = new Map<string, Date>()
+  const flags = new Map<string, Flag>()
   const places = new Map<string, unknown>()
   const types = new Map<string, Set<string>>()
   for (const { xact, type } of events) types.set(xact, (types.get(xact) ?? new Set()).add(type))
@@ -51,13 +66,14 @@ export function factsOfLog(events: LoggedEvent[], connectedAt: (channel_id: stri
     }
     for (const event of together) {
       readMessage(event, said, accepted, connectedAt)
+      readFlag(event, flags)
       readConversation(event, note)
     }
     const values = (field: Field) => (seen.get(field)?.includes(undefined) ? undefined : seen.get(field))
     return { events: together, types: types.get(xact)!, seen: values }
   })
   const now = (conversation_id: string, field: Field) => places.get(`${conversation_id}:${field}`)
-  return { transactions, said: [...said.values()], accepted, now }
+  return { transactions, said: [...said.values()], accepted, flags, now }
 }
 
 /** Of one conversation they come one behind the other: whoever logs has locked it. */
@@ -84,11 +100,27 @@ function readMessage(
     const at = clockTime(occurred_at, received_at, connectedAt(String(data.channel_id)) ?? new Date(0))
     const history = data.history === true
     const awaits = !history && !data.automatic && awaitsAs(data.disposition ?? 'unhandled')
-    said.set(id, { contact_id: actor_id, at, awaits, history })
+    const reply_until = instantOf(data.reply_until)
+    const reply_untils = reply_until ? [reply_until] : []
+    said.set(id, { message_id: id, contact_id: actor_id, at, awaits, history, reply_until, reply_untils })
   }
   if (type === 'reply.sent') accepted.set(id, instantOf(data.accepted_at) ?? occurred_at ?? new Date(0))
+  if (known && type === 'message.updated' && data.reply_until !== undefined) {
+    known.reply_until = instantOf(data.reply_until)
+    if (known.reply_until) known.reply_untils.push(known.reply_until)
+  }
   if (known && type === 'message.disposition_changed') known.awaits = awaitsAs(data.disposition)
   if (known && (type === 'message.deleted' || type === 'message.dismissed')) known.awaits = false
+}
+
+function readFlag({ type, at, data }: LoggedEvent, flags: Map<string, Flag>): void {
+  const id = textOf(data.message_id)
+  if (!id) return
+  const flag = flags.get(id)
+  if (type === 'message.flagged') flags.set(id, { since: [...(flag?.since ?? []), at], flagged: true })
+  // It can be read no longer, whether or not anybody took its flag off.
+  const gone = type === 'message.deleted' || (type === 'message.disposition_changed' && data.disposition === 'hidden')
+  if (flag && (gone || type === 'message.flag_cleared')) flag.flagged = false
 }
 
 const awaitsAs = (disposition: unknown) => disposition === 'unhandled' || disposition === 'acknowledged'

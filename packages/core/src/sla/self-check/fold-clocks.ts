@@ -8,7 +8,15 @@ export type LoggedClock = Partial<SlaClock> & Pick<SlaClock, 'id'>
 export type Figures = Partial<
   Pick<
     SlaClock,
-    'breached_at' | 'counted_ms' | 'due_at' | 'paused_ms' | 'running_since' | 'target_seconds' | 'warn_at' | 'warnings'
+    | 'breached_at'
+    | 'counted_ms'
+    | 'due_at'
+    | 'paused_ms'
+    | 'running_since'
+    | 'target_seconds'
+    | 'top_level_since'
+    | 'warn_at'
+    | 'warnings'
   >
 >
 
@@ -35,11 +43,11 @@ export function foldClocks(events: LoggedEvent[], figuresOf: (step: Step) => Fig
   return [...clocks.values()]
 }
 
-/** Where a conversation is merged or split, the clocks of those who wait go along with them. */
+/** Where a conversation is merged or split, the clocks of those who wait go along with them, and those of flags with their messages. */
 function follow(event: LoggedEvent, clocks: Map<string, LoggedClock>): LoggedClock[] {
   const move = movedFrom(event)
   if (!move) return []
-  const theirs = [...clocks.values()].filter(clock => clock.contact_id !== null)
+  const theirs = [...clocks.values()].filter(clock => clock.contact_id !== null || clock.message_id !== null)
   if (event.type === 'conversation.split') {
     const ids = event.data.clock_ids
     const there = theirs.filter(({ conversation_id }) => conversation_id === move.from_id)
@@ -47,22 +55,22 @@ function follow(event: LoggedEvent, clocks: Map<string, LoggedClock>): LoggedClo
     if (!Array.isArray(ids)) return there.map(clock => ({ ...clock, conversation_id: undefined }))
     return there.filter(({ id }) => ids.includes(id)).map(clock => ({ ...clock, conversation_id: move.into_id }))
   }
-  // They are counted behind what the survivor has of the same customer, and an open one last, with or without clocks.
-  const ordinal = undefined
   return theirs.flatMap(clock => {
-    if (clock.conversation_id === move.from_id) return { ...clock, ordinal, conversation_id: move.into_id }
-    return clock.conversation_id === move.into_id ? { ...clock, ordinal } : []
+    // They are counted behind what the survivor has of the same customer, and an open one last, with or without clocks.
+    const counted = clock.contact_id === null ? clock : { ...clock, ordinal: undefined }
+    if (clock.conversation_id === move.from_id) return { ...counted, conversation_id: move.into_id }
+    return clock.conversation_id === move.into_id ? counted : []
   })
 }
 
-/** A priority with the same target is nothing that happens to a clock. */
+/** A priority with the same target is nothing that happens to a clock, and no priority is to a window. */
 function reprioritise({ type, at, data, conversation_id }: LoggedEvent, clocks: Map<string, LoggedClock>) {
   const priority = textOf(data.priority)
   if (!type.startsWith('conversation.') || !priority) return []
   const isOpen = ({ state, breached_at, due_at }: LoggedClock) =>
     (state === 'running' && !breached_at && !(due_at && due_at < at)) || (state === 'paused' && !breached_at)
   return [...clocks.values()]
-    .filter(clock => clock.conversation_id === conversation_id && isOpen(clock))
+    .filter(clock => clock.conversation_id === conversation_id && clock.metric !== 'network_window' && isOpen(clock))
     .map(clock => ({ ...clock, priority: priority as SlaClock['priority'] }))
 }
 
@@ -87,7 +95,9 @@ function about({ data }: LoggedEvent): Partial<SlaClock> {
     'target_seconds',
   ] as const
   const told = Object.fromEntries(same.map(field => [field, data[field]]))
-  return { ...told, started_at: instantOf(data.started_at)!, due_at: instantOf(data.due_at)! }
+  // Most clocks have neither.
+  const own = { message_id: textOf(data.message_id), top_level_since: instantOf(data.top_level_since) }
+  return { ...told, ...own, started_at: instantOf(data.started_at)!, due_at: instantOf(data.due_at)! }
 }
 
 const STEPS: Record<string, (before: LoggedClock | undefined, event: LoggedEvent) => Partial<SlaClock>> = {
@@ -131,6 +141,9 @@ const STEPS: Record<string, (before: LoggedClock | undefined, event: LoggedEvent
     state: 'cancelled',
     cancelled_at: at,
     cancelled_reason: textOf(data.reason),
+    // What had ended it may have been said behind another answer, and before what it ran for.
+    fulfilled_at: null,
+    fulfilled_by_message_id: null,
   }),
 }
 

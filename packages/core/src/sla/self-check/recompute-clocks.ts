@@ -20,7 +20,7 @@ export type Recomputation = {
 /** A worker records a breach within a second; for so long none is missed where it does not. */
 const DETECTED_WITHIN_MS = 5 * 60_000
 /** What networks take back in any order may leave a breach untold that nobody had recorded by then. */
-const FROM_NETWORKS: unknown[] = ['customer_deleted', 'older_message', 'reply_bounced']
+const FROM_NETWORKS: unknown[] = ['customer_deleted', 'older_message', 'reply_bounced', 'window_gone']
 
 /**
  * Recomputes clocks from their events, and says in what they differ from what is stored: as the events tell, as the calendars and
