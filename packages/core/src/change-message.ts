@@ -84,7 +84,8 @@ function rowsOf(message_id: string, versions: Version[]) {
 export const isOurs = ({ direction, author_type }: KnownMessage) => direction !== 'inbound' && author_type !== 'native'
 
 export function updatedEvent(change: ChangedMessage, now: Date): NewEvent {
-  const { id, external_id, kind, visibility, conversation_id, contact_id, version_at, from_history } = change
+  const { id, external_id, kind, visibility, conversation_id, contact_id, version_at, reply_until, from_history } =
+    change
   return {
     type: 'message.updated',
     at: now,
@@ -96,6 +97,7 @@ export function updatedEvent(change: ChangedMessage, now: Date): NewEvent {
       kind,
       visibility,
       version_at,
+      reply_until,
       ...(from_history ? { history: true } : {}),
     },
   }

@@ -86,8 +86,8 @@ export function receivedEvents(row: MessageRow, team_id: string | null, now: Dat
       visibility: row.visibility,
       occurred_at: row.occurred_at,
       received_at: row.received_at,
-      ...(row.direction === 'outbound' ? { attribution: 'native', team_id } : {}),
       ...(row.reply_until ? { reply_until: row.reply_until } : {}),
+      ...(row.direction === 'outbound' ? { attribution: 'native', team_id } : {}),
       // Rules and webhooks leave history alone.
       ...(row.from_history ? { history: true } : {}),
       ...(row.automatic ? { automatic: true } : {}),

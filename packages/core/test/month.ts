@@ -11,12 +11,15 @@ import {
   createCalendar,
   createPolicy,
   dismissMessage,
+  finishAction,
   flagMessage,
   mergeContacts,
   mergeConversations,
+  queueAction,
   recalculateClocks,
   splitConversation,
   tagConversation,
+  takeActionTask,
   undismissMessage,
   untagConversation,
   wakeSnoozed,
@@ -24,6 +27,7 @@ import {
 } from '@parley/core'
 import { type Conversation, insertTeam, insertUser, type Message, updateInbox } from '@parley/db'
 import { DomainError, type SlaTargets } from '@parley/domain'
+import { capabilities } from '@parley/testing'
 import fc from 'fast-check'
 import { type Inbox, message, openInbox } from './inbox.ts'
 
@@ -36,9 +40,31 @@ const CUSTOMERS = ['ana', 'ben', 'cleo', 'dina', 'emil']
 const THREADS = 4
 
 const pick = fc.nat({ max: 10_000 })
+/** For how many hours its network takes an answer; null: for ever. */
+const lasts = fc.option(fc.integer({ min: 1, max: 60 }), { nil: null })
 const arbitraryStep = fc.oneof(
   // Late: how long the network, and we, kept it.
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('say' as const), late: fc.integer({ min: 0, max: 300 }) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constant('say' as const),
+      late: fc.integer({ min: 0, max: 300 }),
+      lasts,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('edit' as const), lasts }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('answer-all' as const), late: fc.integer({ min: 0, max: 90 }) }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('flag' as const) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constantFrom('clear' as const, 'hide' as const, 'unhide' as const),
+      late: fc.integer({ min: 0, max: 90 }),
+    }),
+  },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('answer' as const), late: fc.integer({ min: 0, max: 90 }) }) },
   {
     weight: 2,
@@ -63,7 +89,6 @@ const arbitraryStep = fc.oneof(
   ...(
     ['tag', 'untag', 'reject', 'bounce', 'delete', 'dismiss', 'undismiss', 'merge', 'split', 'merge-people'] as const
   ).map(kind => ({ weight: 1, arbitrary: fc.record({ do: fc.constant(kind) }) })),
-  ...(['flag', 'clear-flag'] as const).map(kind => ({ weight: 3, arbitrary: fc.record({ do: fc.constant(kind) }) })),
   ...(['edit-policy', 'edit-calendar', 'recalculate'] as const).map(kind => ({
     weight: 1,
     arbitrary: fc.record({ do: fc.constant(kind) }),
@@ -71,6 +96,9 @@ const arbitraryStep = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('outage' as const), hours: fc.integer({ min: 1, max: 30 }) }) },
 )
 type Step = (typeof arbitraryStep extends fc.Arbitrary<infer S> ? S : never) & { minutes: number; which: number }
+
+const until = (said: string | Date, hours: number | null) =>
+  hours === null ? {} : { reply_until: new Date(new Date(said).getTime() + hours * 3_600_000).toISOString() }
 
 /** What happens within a month, in the order of time; `which` says whom and what of all that there is then. */
 export const arbitraryMonth = (length: number): fc.Arbitrary<Step[]> =>
@@ -112,8 +140,8 @@ const TARGETS: SlaTargets = {
     warn_before_seconds: [7200],
   },
   assignment: { seconds: 1800 },
-  moderation: { ...response, seconds: 3600 },
   team_ownership: { seconds: 5 * 3600, pauses_in: ['pending'] },
+  moderation: { seconds: 3 * 3600, by_priority: { urgent: 1200 }, warn_before_seconds: [1800] },
 }
 
 /** A company with people in two places, and a worker that may be away: what it would have done happens when it is back. */
@@ -131,13 +159,17 @@ export async function openMonth(db: Inbox['db']) {
       createCalendar(trx, { name, definition }, inbox.agent, CONNECTED)
     const [office, nights] = [await calendar('Office', OFFICE), await calendar('Nights', NIGHTS)]
     const common = { position: 1, enabled: true, enforce_from: CONNECTED, targets: TARGETS }
-    type Draft = Parameters<typeof createPolicy>[1]
-    const create = (draft: Pick<Draft, 'name' | 'conditions' | 'calendar_id'> & Partial<Draft>) =>
-      createPolicy(trx, { ...common, ...draft }, inbox.agent, CONNECTED)
-    const standard = await create({ name: 'Standard', conditions: null, calendar_id: office.id })
-    const forAll = { top_level_reply_answers_all: true }
-    const gold = await create({ name: 'Gold', conditions: { tag: ['gold'] }, calendar_id: nights.id, ...forAll })
+    const create = (
+      draft: Pick<
+        Parameters<typeof createPolicy>[1],
+        'name' | 'conditions' | 'calendar_id' | 'top_level_reply_answers_all'
+      >,
+    ) => createPolicy(trx, { ...common, ...draft }, inbox.agent, CONNECTED)
+    const all = { top_level_reply_answers_all: true }
+    const standard = await create({ name: 'Standard', conditions: null, ...all, calendar_id: office.id })
+    const gold = await create({ name: 'Gold', conditions: { tag: ['gold'] }, calendar_id: nights.id })
     const theirs = {
+      ...all,
       name: 'Theirs',
       conditions: { team_id: [teams[1]!], priority: ['low' as const, 'urgent' as const] },
     }
@@ -179,11 +211,9 @@ export async function openMonth(db: Inbox['db']) {
       const by = CUSTOMERS[which % CUSTOMERS.length]!
       const thread_key = `t-${Math.floor(which / 7) % THREADS}`
       const at = occurred(step.late)
-      // Some networks take an answer for a day, or for a week.
-      const hours = [0, 24, 168][which % 3]!
-      const until = new Date(now.getTime() + (hours * 60 - step.late) * MINUTE).toISOString()
       return deliver({
-        ...message(`m-${said}`, '09:00:00', { author: by, thread_key, ...(hours ? { reply_until: until } : {}) }),
+        ...message(`m-${said}`, '09:00:00', { author: by, thread_key }),
+        ...until(at, step.lasts),
         occurred_at: at,
         version_at: at,
       })
@@ -195,8 +225,9 @@ export async function openMonth(db: Inbox['db']) {
     if (step.do === 'edit-policy') {
       const policy = policies[which % policies.length]!
       const targets = { ...TARGETS, resolution: { seconds: 3600 * (1 + (which % 30)) } }
+      const change = { targets, top_level_reply_answers_all: which % 2 === 0 }
       const version = versions.get(policy.id)!
-      await inbox.run(trx => changePolicy(trx, policy.id, { targets }, version, actor, now))
+      await inbox.run(trx => changePolicy(trx, policy.id, change, version, actor, now))
       versions.set(policy.id, version + 1)
       return
     }
@@ -230,6 +261,39 @@ export async function openMonth(db: Inbox['db']) {
     const asked: Message | undefined = one(inside, which)
     const ids = { conversation_id: id, message_id: asked?.id ?? '' }
     switch (step.do) {
+      case 'edit': {
+        if (!asked) return
+        const { external_id, occurred_at } = asked
+        const version_at = now.toISOString()
+        const edited = { ...message(external_id!, '09:00:00'), ...until(occurred_at, step.lasts), text: version_at }
+        return deliver({
+          ...edited,
+          thread_key: conversation.thread_key,
+          occurred_at: occurred_at.toISOString(),
+          version_at,
+        })
+      }
+      case 'flag':
+        if (asked) await inbox.run(trx => flagMessage(trx, asked.id, 'Insults', actor, now))
+        return
+      case 'clear':
+      case 'hide':
+      case 'unhide': {
+        const verb = step.do
+        const sought = customers.filter(one => (verb === 'unhide' ? one.hidden_at : one.flagged_at))
+        const target = one(sought, which) ?? asked
+        if (!target) return
+        if (verb === 'clear') return void (await inbox.run(trx => clearFlag(trx, target.id, actor, now)))
+        const draft = { conversation_id: target.conversation_id, message_id: target.id, verb, actor }
+        const action = await inbox.run(trx =>
+          queueAction(trx, draft, () => capabilities({ actions: ['hide', 'unhide'] }), now),
+        )
+        const task = await inbox.run(trx => takeActionTask(trx, action.id, now))
+        const accepted_at = new Date(now.getTime() - step.late * MINUTE)
+        if (task.task === 'act')
+          await inbox.run(trx => finishAction(trx, task.attempt, { outcome: 'sent', accepted_at }, now, 0))
+        return
+      }
       case 'answer':
       case 'reject':
       case 'bounce': {
@@ -256,10 +320,11 @@ export async function openMonth(db: Inbox['db']) {
           })
         return
       }
+      case 'answer-all':
       case 'answer-natively': {
         said += 1
         const at = occurred(step.late)
-        const parent_external_id = which % 3 ? (asked?.external_id ?? null) : null
+        const parent_external_id = step.do === 'answer-all' ? null : (asked?.external_id ?? null)
         const answer = message(`n-${said}`, '09:00:00', {
           author: 'shop',
           thread_key: conversation.thread_key,
@@ -270,14 +335,6 @@ export async function openMonth(db: Inbox['db']) {
       case 'delete':
         if (asked) await deliver({ type: 'deletion', external_id: asked.external_id!, version_at: now.toISOString() })
         return
-      case 'flag':
-        if (asked) await inbox.run(trx => flagMessage(trx, asked.id, 'Rude', actor, now))
-        return
-      case 'clear-flag': {
-        const flagged = inside.find(({ flagged_at }) => flagged_at)
-        if (flagged) await inbox.run(trx => clearFlag(trx, flagged.id, actor, now))
-        return
-      }
       case 'dismiss':
         if (asked)
           await inbox.run(trx =>

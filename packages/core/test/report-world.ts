@@ -5,11 +5,13 @@ import {
   changeConversation,
   changeConversationTeam,
   changePolicy,
+  clearFlag,
   countClocks,
   countEvents,
   createTeam,
   dismissMessage,
   finishAction,
+  flagMessage,
   mergeConversations,
   queueAction,
   recalculateClocks,
@@ -80,7 +82,19 @@ export const steps = fc.array(
       ...(['say', 'say', 'say', 'reply', 'reply', 'natively', 'bounce', 'delete', 'edit', 'history', 'alive'] as const),
       ...(['dismiss', 'phishing', 'undismiss', 'like', 'hide', 'unhide', 'tag', 'untag', 'post', 'late'] as const),
       ...(['resolve', 'spam', 'open', 'merge', 'split', 'own', 'team', 'count', 'count'] as const),
-      ...(['pending', 'urgent', 'lenient', 'tick', 'tick', 'policy'] as const),
+      ...([
+        'pending',
+        'urgent',
+        'lenient',
+        'tick',
+        'tick',
+        'policy',
+        'flag',
+        'flag',
+        'clear',
+        'brief',
+        'brief',
+      ] as const),
     ),
     one: fc.nat(5),
     other: fc.nat(5),
@@ -98,7 +112,7 @@ export async function openWorld(inbox: Inbox) {
   const target = { seconds: 600, by_priority: { urgent: 120, low: 1200 } }
   const targets = {
     ...{ first_response: target, next_response: target, assignment: { seconds: 300 } },
-    ...{ resolution: { seconds: 900 }, team_ownership: { seconds: 600 } },
+    ...{ resolution: { seconds: 900 }, team_ownership: { seconds: 600 }, moderation: { seconds: 240 } },
   }
   const policy = await inbox.promise({ first: null, next: null, targets, weekly: office })
   const team = await inbox.run(trx => createTeam(trx, 'Mornings', inbox.agent, CONNECTED))
@@ -157,6 +171,19 @@ async function act(
   switch (what) {
     case 'say':
       return deliver([spoken(`m-${said}`)])
+    case 'brief':
+      return deliver([
+        spoken(`m-${said}`, { reply_until: new Date(now.getTime() + (1 + one) * 120_000).toISOString() }),
+      ])
+    case 'flag':
+      return asked && inbox.run(trx => flagMessage(trx, asked.id, 'Insults', inbox.agent, now))
+    case 'clear': {
+      const flagged = pick(
+        theirs.filter(row => row.flagged_at),
+        one,
+      )
+      return flagged && inbox.run(trx => clearFlag(trx, flagged.id, inbox.agent, now))
+    }
     case 'late':
       return deliver([message(`m-${said}`, '08:30:00', { thread_key: `t-${one % 3}`, author: `person-${other % 3}` })])
     case 'post':

@@ -5,7 +5,10 @@ import {
   changeConversation,
   changeConversationTeam,
   claimConversation,
+  clearFlag,
   createPolicy,
+  dismissMessage,
+  flagMessage,
   lapseClaims,
   setAvailability,
   settleClocks,
@@ -14,7 +17,7 @@ import {
   wakeSnoozed,
 } from '@parley/core'
 import { insertTeam, type SlaClock } from '@parley/db'
-import { isBreached } from '@parley/domain'
+import { DomainError, isBreached } from '@parley/domain'
 import fc from 'fast-check'
 import t from 'tap'
 import { CONNECTED, message, openInboxes } from './inbox.ts'
@@ -33,7 +36,9 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('tag' as const), to: fc.boolean() }),
   fc.record({ do: fc.constant('claim' as const), to: fc.constant(null) }),
   fc.record({ do: fc.constant('leave' as const), to: fc.boolean() }),
-  fc.record({ do: fc.constant('say' as const), to: fc.constant(null) }),
+  // For how many minutes the network takes an answer.
+  fc.record({ do: fc.constant('say' as const), to: fc.option(fc.integer({ min: 1, max: 300 }), { nil: null }) }),
+  fc.record({ do: fc.constantFrom('flag' as const, 'clear' as const, 'dismiss' as const), to: fc.nat(10) }),
   fc.record({ do: fc.constant('answer' as const), to: fc.constantFrom('sent', 'rejected') }),
 )
 const story = fc.array(fc.record({ step, minutes: fc.integer({ min: 1, max: 90 }) }), { minLength: 1, maxLength: 12 })
@@ -41,7 +46,12 @@ const story = fc.array(fc.record({ step, minutes: fc.integer({ min: 1, max: 90 }
 /** An inbox with promises of every kind, of which some hold for what is tagged and some for what a team has. */
 async function world() {
   const inbox = await openInbox()
-  const kinds = { resolution: { seconds: 7200 }, assignment: { seconds: 1200 }, team_ownership: { seconds: 2400 } }
+  const kinds = {
+    resolution: { seconds: 7200 },
+    assignment: { seconds: 1200 },
+    team_ownership: { seconds: 2400 },
+    moderation: { seconds: 1800 },
+  }
   const { calendar_id } = await inbox.promise({ targets: kinds })
   const teams = [randomUUID(), randomUUID()]
   await inbox.run(async trx => {
@@ -51,6 +61,7 @@ async function world() {
       first_response: target,
       next_response: target,
       resolution: { ...target, pauses_in: ['snoozed' as const] },
+      moderation: target,
     }
     const common = { position: 1, enabled: true, calendar_id, targets, enforce_from: new Date(0) }
     await createPolicy(trx, { ...common, name: 'tag', conditions: { tag: ['gold'] } }, inbox.agent, CONNECTED)
@@ -59,9 +70,11 @@ async function world() {
   })
   const channel = await inbox.addChannel()
   let said = 0
-  const say = (now: Date) => {
+  const say = (now: Date, minutes: number | null = null) => {
     said += 1
-    return inbox.deliver(channel, [{ ...message(`m-${said}`, '09:00:00'), occurred_at: now.toISOString() }], now)
+    const reply_until = minutes && new Date(now.getTime() + minutes * 60_000).toISOString()
+    const one = message(`m-${said}`, '09:00:00', reply_until ? { reply_until } : {})
+    return inbox.deliver(channel, [{ ...one, occurred_at: now.toISOString() }], now)
   }
   await say(new Date(START))
   const conversation = () => inbox.only('conversations')
@@ -89,9 +102,25 @@ async function world() {
     }
     if (what === 'tag')
       await run<unknown>(trx => (to ? tagConversation : untagConversation)(trx, id, 'gold', inbox.agent, now))
-    if (what === 'say') await say(now)
+    if (what === 'say') await say(now, to as number | null)
+    if (what === 'flag' || what === 'clear' || what === 'dismiss') {
+      const theirs = (await inbox.everything('messages')).filter(({ direction }) => direction === 'inbound')
+      const { id: message_id } = theirs[(to as number) % theirs.length]!
+      const dismissal = { reason: 'Thanks', as: 'no_reply_needed' as const }
+      const done = run<unknown>(trx =>
+        what === 'flag'
+          ? flagMessage(trx, message_id, 'Insults', inbox.agent, now)
+          : what === 'clear'
+            ? clearFlag(trx, message_id, inbox.agent, now)
+            : dismissMessage(trx, { conversation_id: id, message_id }, dismissal, inbox.agent, now),
+      )
+      // What is answered needs no dismissal.
+      await refusable(done, 'conflict')
+    }
     if (what === 'answer' && waiting_since) {
-      const queued = await inbox.reply(id, now, { force: true })
+      // Once its network takes no answer any more, none is tried.
+      const queued = await refusable(inbox.reply(id, now, { force: true }), 'reply_refused')
+      if (!queued) return
       await inbox.send(queued, now, to === 'rejected' ? { outcome: 'rejected', reason: 'no' } : undefined)
     }
     await run(trx => wakeSnoozed(trx, now, 10))
@@ -99,6 +128,13 @@ async function world() {
   }
   return { inbox, id, conversation, take }
 }
+
+/** Undefined where it was refused so. */
+const refusable = <T>(done: Promise<T>, code: DomainError['code']): Promise<T | undefined> =>
+  done.catch(error => {
+    if (error instanceof DomainError && error.code === code) return undefined
+    throw error
+  })
 
 const live = ({ state }: SlaClock) => state === 'running' || state === 'paused'
 
@@ -132,7 +168,29 @@ t.test('whatever happens to a conversation, its clocks have followed it when it 
         }
         // Who waits has a clock exactly where a policy promises something to them.
         const waits = (await inbox.everything('waits')).filter(({ closed_at }) => closed_at === null)
-        for (const { id } of waits) t.ok(clocks.filter(clock => clock.wait_id === id && live(clock)).length <= 1)
+        const messages = await inbox.everything('messages')
+        for (const { id } of waits) {
+          const theirs = clocks.filter(clock => clock.wait_id === id && live(clock))
+          const isWindow = ({ metric }: SlaClock) => metric === 'network_window'
+          t.ok(theirs.filter(clock => !isWindow(clock)).length <= 1)
+          // What nobody has answered lies within a window, open or missed.
+          for (const { disposition, occurred_at, reply_until } of messages)
+            if (reply_until && disposition === 'unhandled')
+              t.ok(
+                theirs.some(one => isWindow(one) && one.started_at <= occurred_at && one.due_at >= reply_until),
+                'a window for what nobody has answered',
+              )
+        }
+        for (const clock of clocks.filter(({ metric, state }) => metric === 'network_window' && state === 'running'))
+          t.ok(
+            waits.some(({ id }) => id === clock.wait_id),
+            'no window of what nobody waits for',
+          )
+        // What is flagged has its clock, and nothing else.
+        const flagged = messages.filter(({ flagged_at }) => flagged_at).map(({ id }) => id)
+        const moderated = clocks.filter(clock => clock.metric === 'moderation' && live(clock))
+        for (const { message_id } of moderated) t.ok(flagged.includes(message_id!), 'no clock of what is not flagged')
+        for (const id of flagged) t.ok(moderated.filter(({ message_id }) => message_id === id).length <= 1)
       }
     }),
     { numRuns: 30 },

@@ -136,8 +136,7 @@ export class ClockStepper {
     const top_level_since = topLevelSince(promise, clock.metric, clock.top_level_since ?? this.now)
     const renewed = this.#change(clock, { ...versions, ...times, due_at, top_level_since, cause: 'recalculated' })
     const previous = { due_at: clock.due_at, policy_version: clock.policy_version }
-    const told = { calendar_id, calendar_version, ...(top_level_since ? { top_level_since } : {}) }
-    this.#tell('sla.recalculated', { ...aboutClock(renewed), ...told }, previous)
+    this.#tell('sla.recalculated', { ...aboutClock(renewed), calendar_id, calendar_version }, previous)
     return renewed
   }
 

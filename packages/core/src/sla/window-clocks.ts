@@ -39,7 +39,13 @@ export async function followWindows(trx: Trx, conversation_ids: string[], reason
       const { inbox_id, priority } = conversations.get(wait.conversation_id)!
       const { id: wait_id, conversation_id, contact_id, ordinal } = wait
       const whose = { conversation_id, contact_id, wait_id, ordinal, inbox_id, priority }
-      const clock = { id: newId(now), ...whose, ...NO_POLICY, metric: 'network_window' as const, ...termsOf(window) }
+      const clock = {
+        id: newId(now),
+        ...whose,
+        ...NO_POLICY,
+        metric: 'network_window' as const,
+        ...windowTerms(window),
+      }
       started.push(clock)
       const event = { type: 'sla.started' as const, at: now, actor: SYSTEM, conversation_id }
       events.push({ ...event, data: asStarted(clock) })
@@ -81,7 +87,7 @@ function matched(clocks: SlaClock[], messages: WindowedMessage[]) {
 }
 
 async function moveWindow(trx: Trx, clock: SlaClock, window: ReplyWindow, now: Date): Promise<NewEvent[]> {
-  const terms = termsOf(window)
+  const terms = windowTerms(window)
   const { message_id, started_at, due_at } = terms
   if (clock.message_id === message_id && +clock.started_at === +started_at && +clock.due_at === +due_at) return []
   const moved = await updateClock(trx, clock.id, terms)
@@ -96,8 +102,8 @@ async function moveWindow(trx: Trx, clock: SlaClock, window: ReplyWindow, now: D
   return [{ ...event, previous: { due_at: clock.due_at } }]
 }
 
-/** In calendar time: a network never closes. It falls due to the millisecond when the window does. */
-function termsOf({ message_id, opened_at, closes_at }: ReplyWindow) {
+/** What a clock has of its window. In calendar time: a network never closes. It falls due to the millisecond when the window does. */
+export function windowTerms({ message_id, opened_at, closes_at }: ReplyWindow) {
   const target_seconds = Math.max(1, Math.round((closes_at.getTime() - opened_at.getTime()) / 1000))
   const run = { started_at: opened_at, target_seconds, counted_ms: 0, running_since: null }
   const times = timesOf(ALWAYS_OPEN, run, WARN_OF_WINDOWS)

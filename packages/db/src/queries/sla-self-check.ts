@@ -10,8 +10,16 @@ export type SelfCheck = Selectable<SlaSelfChecks>
 
 /** What the clocks of a conversation depend on. */
 const TYPES = [
-  ...['message.received', 'message.deleted', 'message.dismissed', 'message.disposition_changed'],
-  ...['message.flagged', 'message.flag_cleared', 'reply.sent', 'reply.bounced'],
+  ...[
+    'message.received',
+    'message.updated',
+    'message.deleted',
+    'message.flagged',
+    'message.flag_cleared',
+    'action.sent',
+  ],
+  ...['message.dismissed', 'message.disposition_changed'],
+  ...['reply.sent', 'reply.bounced'],
 ]
 
 export type ClockEventRow = Pick<

@@ -1,6 +1,7 @@
 import type { SlaClock, SlaPromise } from '@parley/db'
 import { countedBy, nextWarning, targetSeconds } from '@parley/domain'
-import { compiledCalendar, timesOf } from '../promises.ts'
+import { ALWAYS_OPEN, compiledCalendar, timesOf, topLevelSince } from '../promises.ts'
+import { windowTerms } from '../window-clocks.ts'
 import type { Figures, LoggedClock, Step } from './fold-clocks.ts'
 
 /** What a clock was promised, by the versions that it has then. */
@@ -12,11 +13,11 @@ export type PromiseOf = (clock: LoggedClock) => SlaPromise | undefined
  */
 export const countFigures =
   (promiseOf: PromiseOf) =>
-  ({ before, told, event, others }: Step): Figures => {
+  (step: Step): Figures => {
+    const { before, told, event, others } = step
+    if (told.metric === 'network_window') return countWindow(step)
     const promise = promiseOf(told)
     const target = promise && told.metric && promise.targets[told.metric]
-    // A window is its network's: it tells when it closes, and nothing is counted.
-    if (told.policy_id === null) return {}
     if (!promise || !target) return before ? keep(before) : {}
     const calendar = compiledCalendar(promise, promise.calendar)
     const warnings = target.warn_before_seconds ?? []
@@ -24,7 +25,12 @@ export const countFigures =
     const notBefore = (due_at: Date) => (due_at < event.at ? event.at : due_at)
     if (event.type === 'sla.started') {
       const { started_at } = told as SlaClock
-      const stood = goneOn(told, others, event.at)
+      const { left, ...stood } = goneOn(told, others, event.at)
+      const top_level_since = topLevelSince(
+        promise,
+        told.metric!,
+        left ? (left.top_level_since ?? event.at) : started_at,
+      )
       const {
         until,
         counted_ms = until ? countedBy(calendar, until.clock, until.at) : 0,
@@ -33,7 +39,7 @@ export const countFigures =
       } = stood
       const times = timesOf(calendar, { started_at, counted_ms, running_since, target_seconds }, warnings)
       const due_at = told.cause === 'policy_applied' ? notBefore(times.due_at) : times.due_at
-      return { ...times, due_at, target_seconds, counted_ms, running_since, paused_ms }
+      return { ...times, due_at, target_seconds, counted_ms, running_since, paused_ms, top_level_since }
     }
     if (!before) return {}
     const was = before as SlaClock
@@ -53,7 +59,7 @@ export const countFigures =
         const run = stricter ? { ...was, target_seconds } : { ...was, started_at: told.started_at! }
         const times = timesOf(calendar, run, warnings)
         const due_at = stricter ? notBefore(times.due_at) : times.due_at
-        return { ...keep(before), ...times, due_at, target_seconds: run.target_seconds }
+        return { ...keep(before), ...times, due_at, target_seconds: run.target_seconds, ...topLevelOf(step, promise) }
       }
       case 'sla.warned': {
         const left = (was.warnings ?? []).slice(1)
@@ -64,11 +70,49 @@ export const countFigures =
     }
   }
 
-const keep = ({ due_at, target_seconds, counted_ms, paused_ms, warnings, warn_at, breached_at }: LoggedClock) =>
-  ({ due_at, target_seconds, counted_ms, paused_ms, warnings, warn_at, breached_at }) as Figures
+/** Since when answers to all end a clock that has moved to another version, or to where its wait begins by now. */
+function topLevelOf({ before, told, event }: Step, promise: SlaPromise): Pick<Figures, 'top_level_since'> {
+  const { top_level_since, started_at, metric } = before as SlaClock
+  if (event.type === 'sla.recalculated')
+    return { top_level_since: topLevelSince(promise, metric, top_level_since ?? event.at) }
+  const fromStart = top_level_since?.getTime() === started_at.getTime()
+  return { top_level_since: fromStart ? told.started_at! : top_level_since }
+}
 
-/** `until`: it has counted all that another clock had counted by its end. */
+/** A window is no promise: it is counted around the clock, from the message that opened it to the instant at which it closes. */
+function countWindow({ before, told, event }: Step): Figures {
+  const was = before as SlaClock | undefined
+  switch (event.type) {
+    case 'sla.started':
+    case 'sla.retargeted': {
+      // The answer came back: it runs as it did.
+      if (was?.state === 'fulfilled') return keep(was)
+      const { message_id, started_at: opened_at, due_at: closes_at } = told as SlaClock
+      const terms = windowTerms({ message_id: message_id!, opened_at, closes_at })
+      const { target_seconds, due_at, warnings, warn_at } = terms
+      const open = { counted_ms: 0, running_since: null, paused_ms: 0, top_level_since: null }
+      return { ...open, target_seconds, due_at, warnings, warn_at }
+    }
+    case 'sla.warned': {
+      if (!was) return {}
+      const left = (was.warnings ?? []).slice(1)
+      return { ...keep(was), warnings: left, warn_at: nextWarning(ALWAYS_OPEN, was, left)?.at ?? null }
+    }
+    default:
+      return was ? { ...keep(was), breached_at: told.breached_at && was.due_at } : {}
+  }
+}
+
+const keep = (clock: LoggedClock) =>
+  Object.fromEntries(KEPT.map(field => [field, clock[field]])) as Pick<LoggedClock, (typeof KEPT)[number]> as Figures
+const KEPT = [
+  ...(['due_at', 'target_seconds', 'counted_ms', 'paused_ms', 'warnings', 'warn_at'] as const),
+  ...(['breached_at', 'top_level_since'] as const),
+]
+
+/** `left`: the one that it is in the place of; `until`: it has counted all that another clock had counted by its end. */
 type GoneOn = Pick<SlaClock, 'running_since' | 'paused_ms'> & {
+  left?: SlaClock
   counted_ms?: number
   until?: { clock: SlaClock; at: Date }
 }
@@ -78,9 +122,13 @@ type GoneOn = Pick<SlaClock, 'running_since' | 'paused_ms'> & {
  * opened again from the one that had ended.
  */
 function goneOn(told: LoggedClock, others: LoggedClock[], at: Date): GoneOn {
-  const { metric, conversation_id, contact_id, cause } = told
+  const { metric, conversation_id, contact_id, message_id, cause } = told
   const alike = others.filter(
-    other => other.metric === metric && other.conversation_id === conversation_id && other.contact_id === contact_id,
+    other =>
+      other.metric === metric &&
+      other.conversation_id === conversation_id &&
+      other.contact_id === contact_id &&
+      other.message_id === message_id,
   ) as SlaClock[]
   const left = alike.findLast(
     ({ cancelled_at, cancelled_reason }) =>
@@ -88,7 +136,7 @@ function goneOn(told: LoggedClock, others: LoggedClock[], at: Date): GoneOn {
   )
   if (left && cause === 'policy_applied') {
     const { counted_ms, running_since, paused_ms } = left
-    return { counted_ms, running_since, paused_ms }
+    return { left, counted_ms, running_since, paused_ms }
   }
   const before = alike.at(-1)
   if (metric !== 'resolution' || before?.state !== 'fulfilled')

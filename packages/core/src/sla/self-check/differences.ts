@@ -16,8 +16,8 @@ const TOLD = [
   ...([
     'conversation_id',
     'contact_id',
-    'message_id',
     'wait_id',
+    'message_id',
     'inbox_id',
     'metric',
     'ordinal',
@@ -25,12 +25,13 @@ const TOLD = [
   ] as const),
   ...(['policy_version', 'calendar_id', 'calendar_version', 'started_at', 'target_seconds', 'due_at'] as const),
   ...(['state', 'counted_ms', 'running_since', 'paused_at', 'paused_ms', 'priority', 'cause'] as const),
+  'top_level_since' as const,
   ...(['breached_at', 'detected_at', 'fulfilled_at', 'fulfilled_by_message_id'] as const),
-  ...(['cancelled_at', 'cancelled_reason', 'owner_id', 'team_id', 'top_level_since'] as const),
+  ...(['cancelled_at', 'cancelled_reason', 'owner_id', 'team_id'] as const),
 ] satisfies (keyof SlaClock)[]
 const COUNTED = [
   ...(['target_seconds', 'due_at', 'counted_ms', 'running_since', 'paused_ms'] as const),
-  ...(['breached_at', 'warnings', 'warn_at'] as const),
+  ...(['breached_at', 'warnings', 'warn_at', 'top_level_since'] as const),
 ] satisfies (keyof Figures)[]
 
 /** How rows differ from what the log tells of them. A clock is never deleted, nor does one start that is not told of. */

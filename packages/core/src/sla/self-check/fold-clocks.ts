@@ -8,7 +8,15 @@ export type LoggedClock = Partial<SlaClock> & Pick<SlaClock, 'id'>
 export type Figures = Partial<
   Pick<
     SlaClock,
-    'breached_at' | 'counted_ms' | 'due_at' | 'paused_ms' | 'running_since' | 'target_seconds' | 'warn_at' | 'warnings'
+    | 'breached_at'
+    | 'counted_ms'
+    | 'due_at'
+    | 'paused_ms'
+    | 'running_since'
+    | 'target_seconds'
+    | 'top_level_since'
+    | 'warn_at'
+    | 'warnings'
   >
 >
 
@@ -35,11 +43,11 @@ export function foldClocks(events: LoggedEvent[], figuresOf: (step: Step) => Fig
   return [...clocks.values()]
 }
 
-/** Where a conversation is merged or split, the clocks of those who wait go along with them, and those of messages. */
+/** Where a conversation is merged or split, the clocks of those who wait go along with them, and those of flags with their messages. */
 function follow(event: LoggedEvent, clocks: Map<string, LoggedClock>): LoggedClock[] {
   const move = movedFrom(event)
   if (!move) return []
-  const theirs = [...clocks.values()].filter(clock => clock.contact_id !== null || clock.message_id)
+  const theirs = [...clocks.values()].filter(clock => clock.contact_id !== null || clock.message_id !== null)
   if (event.type === 'conversation.split') {
     const ids = event.data.clock_ids
     const there = theirs.filter(({ conversation_id }) => conversation_id === move.from_id)
@@ -47,22 +55,22 @@ function follow(event: LoggedEvent, clocks: Map<string, LoggedClock>): LoggedClo
     if (!Array.isArray(ids)) return there.map(clock => ({ ...clock, conversation_id: undefined }))
     return there.filter(({ id }) => ids.includes(id)).map(clock => ({ ...clock, conversation_id: move.into_id }))
   }
-  // They are counted behind what the survivor has of the same customer, and an open one last, with or without clocks.
   return theirs.flatMap(clock => {
-    const ordinal = clock.contact_id === null ? clock.ordinal : undefined
-    if (clock.conversation_id === move.from_id) return { ...clock, ordinal, conversation_id: move.into_id }
-    return clock.conversation_id === move.into_id ? { ...clock, ordinal } : []
+    // They are counted behind what the survivor has of the same customer, and an open one last, with or without clocks.
+    const counted = clock.contact_id === null ? clock : { ...clock, ordinal: undefined }
+    if (clock.conversation_id === move.from_id) return { ...counted, conversation_id: move.into_id }
+    return clock.conversation_id === move.into_id ? counted : []
   })
 }
 
-/** A priority with the same target is nothing that happens to a clock. */
+/** A priority with the same target is nothing that happens to a clock, and no priority is to a window. */
 function reprioritise({ type, at, data, conversation_id }: LoggedEvent, clocks: Map<string, LoggedClock>) {
   const priority = textOf(data.priority)
   if (!type.startsWith('conversation.') || !priority) return []
   const isOpen = ({ state, breached_at, due_at }: LoggedClock) =>
     (state === 'running' && !breached_at && !(due_at && due_at < at)) || (state === 'paused' && !breached_at)
   return [...clocks.values()]
-    .filter(clock => clock.conversation_id === conversation_id && clock.policy_id !== null && isOpen(clock))
+    .filter(clock => clock.conversation_id === conversation_id && clock.metric !== 'network_window' && isOpen(clock))
     .map(clock => ({ ...clock, priority: priority as SlaClock['priority'] }))
 }
 
@@ -87,8 +95,9 @@ function about({ data }: LoggedEvent): Partial<SlaClock> {
     'target_seconds',
   ] as const
   const told = Object.fromEntries(same.map(field => [field, data[field]]))
-  const message_id = textOf(data.message_id)
-  return { ...told, message_id, started_at: instantOf(data.started_at)!, due_at: instantOf(data.due_at)! }
+  // Most clocks have neither.
+  const own = { message_id: textOf(data.message_id), top_level_since: instantOf(data.top_level_since) }
+  return { ...told, ...own, started_at: instantOf(data.started_at)!, due_at: instantOf(data.due_at)! }
 }
 
 const STEPS: Record<string, (before: LoggedClock | undefined, event: LoggedEvent) => Partial<SlaClock>> = {
@@ -100,7 +109,6 @@ const STEPS: Record<string, (before: LoggedClock | undefined, event: LoggedEvent
     ...pick(data, ['wait_id', 'ordinal', 'state', 'counted_ms', 'paused_ms', 'team_id']),
     ...(data.running_since === undefined ? {} : { running_since: instantOf(data.running_since) }),
     ...(data.paused_at === undefined ? {} : { paused_at: instantOf(data.paused_at) }),
-    top_level_since: instantOf(data.top_level_since),
   }),
   'sla.warned': () => ({}),
   'sla.paused': (_, { at, data }) => ({ state: 'paused', paused_at: at, ...pick(data, ['counted_ms']) }),
@@ -109,18 +117,12 @@ const STEPS: Record<string, (before: LoggedClock | undefined, event: LoggedEvent
     const paused_ms = before?.paused_ms === undefined ? {} : { paused_ms: before.paused_ms + stood_ms }
     return { state: 'running', paused_at: null, running_since: at, ...paused_ms }
   },
-  'sla.retargeted': (before, { data: { reason, started_at } }) => {
+  'sla.retargeted': (before, { data: { reason } }) => {
     if (reason === 'priority') return { cause: 'retargeted' }
-    // A policy that had its say from the start has it from there.
-    if (before?.top_level_since && +before.top_level_since === +before.started_at! && before.state === 'running')
-      return { top_level_since: instantOf(started_at) }
     // The answer came back.
     return before?.state === 'fulfilled' ? { state: 'running', fulfilled_at: null, fulfilled_by_message_id: null } : {}
   },
-  'sla.recalculated': (_, { data }) => ({
-    ...pick(data, ['calendar_id', 'calendar_version']),
-    ...{ top_level_since: instantOf(data.top_level_since), cause: 'recalculated' },
-  }),
+  'sla.recalculated': (_, { data }) => ({ ...pick(data, ['calendar_id', 'calendar_version']), cause: 'recalculated' }),
   'sla.breached': (_, event) => ({
     breached_at: instantOf(event.data.due_at),
     detected_at: event.at,
@@ -139,6 +141,9 @@ const STEPS: Record<string, (before: LoggedClock | undefined, event: LoggedEvent
     state: 'cancelled',
     cancelled_at: at,
     cancelled_reason: textOf(data.reason),
+    // What had ended it may have been said behind another answer, and before what it ran for.
+    fulfilled_at: null,
+    fulfilled_by_message_id: null,
   }),
 }
 
