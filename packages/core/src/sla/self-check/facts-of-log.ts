@@ -54,15 +54,14 @@ export function factsOfLog(events: LoggedEvent[], connectedAt: (channel_id: stri
   for (const { xact, type } of events) types.set(xact, (types.get(xact) ?? new Set()).add(type))
   const transactions = byTransaction(events).map(together => {
     const [{ conversation_id, xact }] = together as [LoggedEvent]
+    // What the log has not said so far may have been anything.
+    const begun = together.some(({ type }) => type === 'conversation.created')
     const seen = new Map<Field, unknown[]>(
-      FIELDS.flatMap(field => {
-        const key = `${conversation_id}:${field}`
-        return places.has(key) ? [[field, [places.get(key)]]] : []
-      }),
+      FIELDS.map(field => [field, begun ? [] : [places.get(`${conversation_id}:${field}`)]]),
     )
     const note = (id: string | null, field: Field, value: unknown) => {
       places.set(`${id}:${field}`, value)
-      if (id === conversation_id) seen.set(field, [...(seen.get(field) ?? []), value])
+      if (id === conversation_id) seen.get(field)!.push(value)
     }
     for (const event of together) {
       readMessage(event, said, accepted, connectedAt)
@@ -131,8 +130,9 @@ function readConversation(
 ): void {
   const { type, data, conversation_id } = event
   if (!type.startsWith('conversation.')) return
-  if (type === 'conversation.created' && !data.split_from_id) {
-    for (const [field, value] of Object.entries(AS_CREATED)) note(conversation_id, field as Field, value)
+  if (type === 'conversation.created') {
+    const begun = data.split_from_id ? AS_SPLIT : AS_CREATED
+    for (const field of FIELDS) note(conversation_id, field, begun[field])
     return
   }
   const move = movedFrom(event)
@@ -150,4 +150,6 @@ function readConversation(
 const isOwn = (type: string, field: Field) => type === 'conversation.updated' || field !== 'team_id'
 
 /** Its state depends on what it began with. */
-const AS_CREATED = { priority: 'normal', assignee_id: null, team_id: null }
+const AS_CREATED = { status: undefined, priority: 'normal', assignee_id: null, team_id: null }
+/** It has the team and the priority of the one that it comes from. */
+const AS_SPLIT = { status: undefined, priority: undefined, assignee_id: null, team_id: undefined }
