@@ -218,9 +218,9 @@ function goesOn(clock: LoggedClock, facts: LoggedFacts): Unfounded[] {
   if (metric === 'moderation')
     return facts.flags.get(message_id!)?.flagged ? [] : [{ field: 'state', stored: state, recomputed: 'fulfilled' }]
   if (contact_id) {
-    // Where a breach is recorded it stays with what it was a breach of.
-    if (breached_at) return []
     const theirs = facts.said.filter(one => one.awaits && one.contact_id === contact_id)
+    // Where a breach is recorded it stays with what it was a breach of, as long as they wait for anything.
+    if (breached_at) return theirs.length > 0 ? [] : [{ field: 'state', stored: state, recomputed: null }]
     const waits = theirs.some(
       one => one.at.getTime() === started_at?.getTime() && (!message_id || one.message_id === message_id),
     )
