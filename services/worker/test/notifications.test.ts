@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { createTask } from '@parley/core'
-import { insertUser, listFeedStates } from '@parley/db'
-import { until } from '@parley/testing'
+import { insertUser } from '@parley/db'
 import t from 'tap'
 import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
 import { tellOfDueTasks } from '../src/processors/tasks.ts'
+import { levelWithLog } from './level.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 
 t.test(
@@ -19,13 +19,7 @@ t.test(
       FEED_CONSUMERS.filter(({ name }) => name === 'notifications'),
     )
     t.teardown(() => feeds.close())
-    const level = () =>
-      until('the consumer is level with the log', async () => {
-        await feeds.sweep()
-        await feeds.tick()
-        const [state] = await run(listFeedStates)
-        return state?.unread.count === 0 && state
-      })
+    const level = () => levelWithLog(feeds, worker, 'notifications')
     await level()
     await worker.accept(channel, [comment('m-1', { text: 'Hello' })])
     await drain(ctx, { workspace_id: worker.workspace_id, channel_id: channel.id })

@@ -26,6 +26,7 @@ import { Feeds } from '../src/feed/feeds.ts'
 import { eraseContacts } from '../src/processors/erasures.ts'
 import { send } from '../src/processors/send.ts'
 import { slaTick } from '../src/processors/sla.ts'
+import { levelWithLog } from './level.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 import { promise } from './promise.ts'
 
@@ -54,13 +55,7 @@ async function setUp(t: Test) {
     type: 'user' as const,
     id: (await run(trx => trx.selectFrom('users').select('id').executeTakeFirstOrThrow())).id,
   }
-  const level = () =>
-    until('the rules are level with the log', async () => {
-      await feeds.sweep()
-      await feeds.tick()
-      const [state] = await run(listFeedStates)
-      return state?.unread.count === 0
-    })
+  const level = () => levelWithLog(feeds, worker, 'rules')
   let rules = 0
   const rule = ({ triggers = ['message.received'], conditions = {}, stop = false, ...given }: Given) => {
     rules += 1

@@ -1,11 +1,11 @@
 import { addNote } from '@parley/core'
-import { appendEvents, listFeedStates } from '@parley/db'
+import { appendEvents } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
-import { until } from '@parley/testing'
 import { sql } from 'kysely'
 import t from 'tap'
 import { FEED_CONSUMERS as ALL } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
+import { levelWithLog } from './level.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 
 const FEED_CONSUMERS = ALL.filter(({ name }) => name === 'search')
@@ -31,13 +31,7 @@ const named = async (word: string): Promise<string[]> =>
       select names from search_contacts where terms @@ websearch_to_tsquery('parley_search', ${word})`.execute(trx)
     return rows.map(row => row.names)
   })
-const level = (feeds: Feeds) =>
-  until('the index is level with the log', async () => {
-    await feeds.sweep()
-    await feeds.tick()
-    const state = (await run(listFeedStates)).find(({ consumer }) => consumer === 'search')
-    return state?.unread.count === 0 && state
-  })
+const level = (feeds: Feeds) => levelWithLog(feeds, { run }, 'search')
 
 t.test('what was there before the index is in it, and how far it has come can be seen', async t => {
   const author = { external_id: 'zoe', handle: 'zoe.shop', display_name: 'Zoë Müller', avatar_url: null }

@@ -1,11 +1,11 @@
 import { changeConversation } from '@parley/core'
-import { listFeedStates } from '@parley/db'
 import { SYSTEM } from '@parley/domain'
-import { has, until } from '@parley/testing'
+import { has } from '@parley/testing'
 import t from 'tap'
 import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
 import { slaTick } from '../src/processors/sla.ts'
+import { levelWithLog } from './level.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 import { promise } from './promise.ts'
 
@@ -54,12 +54,7 @@ t.test(
       FEED_CONSUMERS.filter(({ name }) => name === 'notifications'),
     )
     t.teardown(() => feeds.close())
-    const level = () =>
-      until('the consumer is level with the log', async () => {
-        await feeds.sweep()
-        await feeds.tick()
-        return (await run(listFeedStates))[0]?.unread.count === 0
-      })
+    const level = () => levelWithLog(feeds, worker, 'notifications')
     await level()
     await promise(worker, {
       first_response: { seconds: 600, warn_before_seconds: [60] },

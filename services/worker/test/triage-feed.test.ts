@@ -1,5 +1,5 @@
 import { applyChange, changeContact, correctTriage, describeTriage, mergeContacts, triageEvents } from '@parley/core'
-import { appendEvents, type EventRow, listFeedStates, listTriage, lockConversation } from '@parley/db'
+import { appendEvents, type EventRow, listTriage, lockConversation } from '@parley/db'
 import { SYSTEM, type TriageModel } from '@parley/domain'
 import { until } from '@parley/testing'
 import { lexiconModel } from '@parley/triage'
@@ -8,6 +8,7 @@ import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { FEED_CONSUMERS } from '../src/feed/consumers.ts'
 import { Feeds } from '../src/feed/feeds.ts'
+import { levelWithLog } from './level.ts'
 import { at, comment, drain, fakeConnector, openWorker } from './processing.ts'
 
 const author = (external_id: string) => ({ external_id, handle: external_id, display_name: null, avatar_url: null })
@@ -21,13 +22,7 @@ async function openTriage(t: Test) {
   const consumers = FEED_CONSUMERS.filter(({ name }) => name === 'triage')
   const feeds = new Feeds(ctx, consumers)
   t.teardown(() => feeds.close())
-  const level = () =>
-    until('triage is level with the log', async () => {
-      await feeds.sweep()
-      await feeds.tick()
-      const [state] = await run(listFeedStates)
-      return state?.unread.count === 0 && state
-    })
+  const level = () => levelWithLog(feeds, worker, 'triage')
   await level()
   /** What came is in the log; nobody has triaged it yet. */
   const arrive = async (...payloads: unknown[]) => {

@@ -6,15 +6,11 @@ import {
   listWaitingBySteps,
   readClockSums,
   readSumsByIndex,
-  type SlaPromise,
   type Trx,
   type UsualPromise,
 } from '@parley/db'
 import {
-  alwaysOpen,
   beginningOf,
-  type CompiledCalendar,
-  compileCalendar,
   explainForecast,
   type ForecastHour,
   type ForecastWait,
@@ -23,7 +19,7 @@ import {
   RESPONSE_METRICS,
 } from '@parley/domain'
 import { findClocksReadUpTo } from '../reports/read-sla-summary.ts'
-import { compiledCalendar, promiseOf } from './promises.ts'
+import { ALWAYS_OPEN, hoursOf } from './promises.ts'
 
 export type ForecastQuery = {
   /** Those that the caller sees and asks for; null: all. */
@@ -62,7 +58,7 @@ export async function forecastSla(trx: Trx, { inbox_ids, hours, window_hours }: 
         answers: answers.get(inbox_id) ?? 0,
       }
       const known = { inbox_id, name: names.get(inbox_id) ?? '', counts, waits: theirs, promise: usual.get(inbox_id) }
-      return forecastInbox(trx, known, window, now, hours)
+      return forecastInbox(trx, known, window, { hours, window_hours })
     }),
   )
   const total = (['waiting', 'late', 'arrivals', 'answers', 'due', 'answered', 'breached'] as const).map(name => [
@@ -89,11 +85,10 @@ async function forecastInbox(
   trx: Trx,
   { inbox_id, name, counts, waits, promise }: KnownInbox,
   window: { from: Date; to: Date },
-  now: Date,
-  hours: number,
+  { hours, window_hours }: Pick<ForecastQuery, 'hours' | 'window_hours'>,
 ) {
-  const calendar = await calendarOf(trx, promise)
-  const window_hours = (window.to.getTime() - window.from.getTime()) / HOUR_MS
+  const now = window.to
+  const calendar = promise ? await hoursOf(trx, promise) : ALWAYS_OPEN
   const open_hours = openSeconds(calendar, window.from, window.to) / 3600
   const rates = {
     arrivals_per_hour: promise ? counts.arrivals / window_hours : 0,
@@ -136,12 +131,4 @@ async function countByInbox(
     counts.set(sum.inbox_id!, (counts.get(sum.inbox_id!) ?? 0) + sum.count)
   }
   return counts
-}
-
-const ALWAYS = compileCalendar(alwaysOpen('UTC'))
-
-async function calendarOf(trx: Trx, promise: UsualPromise | undefined): Promise<CompiledCalendar> {
-  if (!promise) return ALWAYS
-  const { calendar }: SlaPromise = await promiseOf(trx, promise)
-  return compiledCalendar(promise, calendar)
 }

@@ -74,7 +74,10 @@ export async function promiseOf(trx: Trx, clock: PromiseVersions): Promise<SlaPr
 }
 
 /** The hours by which a clock counts. */
-export async function hoursOf(trx: Trx, clock: SlaClock): Promise<CompiledCalendar> {
+export async function hoursOf(
+  trx: Trx,
+  clock: Pick<SlaClock, 'policy_id' | 'policy_version' | 'calendar_id' | 'calendar_version'>,
+): Promise<CompiledCalendar> {
   if (!isPromised(clock)) return ALWAYS_OPEN
   const promise = await promiseOf(trx, clock)
   return compiledCalendar(promise, promise.calendar)

@@ -127,6 +127,7 @@ export const ownershipRoutes: Routes = async (app, { ctx, cursors }) => {
         status: (taken: Taken) => (taken ? 200 : 204),
         headers: (taken: Taken): Record<string, string> => (taken ? etagOf(taken) : {}),
       }
+      // An answer that is stored is stored in one transaction with its effect, which is then nobody else's.
       if (idempotencyKey(request)) {
         await applyEffect(ctx, request, reply, options, async trx => {
           const [next] = await claimNext(trx, inbox_id, [claimant], now())
