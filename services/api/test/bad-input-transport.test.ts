@@ -20,6 +20,17 @@ t.test('a request of two lengths is refused, and what hides in it is not run', a
   })
 })
 
+t.test('a request that sends no body may name the type that its body would have', async t => {
+  const { id } = (await api.call('POST', '/v1/teams', { name: 'Spare' })).body
+  const typed = (line: string) => rawRequest(port, [head(line, 'content-type: application/json', 'connection: close')])
+  const [gone] = await typed(`DELETE /v1/teams/${id} HTTP/1.1`)
+  t.ok([200, 204].includes(gone!.status), gone!.text)
+  await changesNothing(t, api, async () => {
+    const [nothing] = await typed('POST /v1/teams HTTP/1.1')
+    isProblem(t, nothing!, 400, 'malformed-json', 'a body is missed where there has to be one')
+  })
+})
+
 t.test('headers that are too large or too many are refused as a problem', async t => {
   await changesNothing(t, api, async () => {
     const [large] = await rawRequest(port, [head('GET /v1/me HTTP/1.1', `x-large: ${'a'.repeat(20_000)}`)])

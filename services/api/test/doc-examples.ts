@@ -34,7 +34,9 @@ export async function follow(
   for (const { method, path, headers, status, body } of examples) {
     await before[path]?.()
     const given = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, filled(value)]))
-    const answer = await api.call(method, filled(path), body ? filled(body) : undefined, given)
+    // As whoever copies them sends them: with the type of a body, whether or not there is one.
+    const typed = { 'content-type': 'application/json', ...given }
+    const answer = await api.call(method, filled(path), body ? filled(body) : undefined, typed)
     t.equal(answer.status, status, `${method} ${path}: ${answer.text.slice(0, 300)}`)
     if (method === 'POST' && path === '/v1/channels') values.channel_id = answer.body.id
     await after[`${method} ${path}`]?.(answer.body)

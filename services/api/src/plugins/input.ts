@@ -36,6 +36,8 @@ export const inputPlugin = fp(async app => {
   app.removeAllContentTypeParsers()
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    // Clients that name a type with every request also do where there is no body to send.
+    if (body.length === 0 && !request.routeOptions.schema?.body) return done(null, undefined)
     let text: string
     try {
       text = new TextDecoder('utf-8', { fatal: true }).decode(body as Buffer)
