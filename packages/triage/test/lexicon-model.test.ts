@@ -1,4 +1,4 @@
-import { MESSAGE_CONTENTS, SENTIMENTS, type Span, wordsAt } from '@parley/domain'
+import { MESSAGE_CONTENTS, SENTIMENTS, type Span, TRIAGE_LENGTH, wordsAt } from '@parley/domain'
 import fc from 'fast-check'
 import t from 'tap'
 import { lexiconModel } from '../src/index.ts'
@@ -169,19 +169,24 @@ t.test('a megabyte of anything takes no longer than its beginning', async t => {
     '(',
     'aé',
   ]
-  const fastest = (text: string) =>
-    Math.min(
-      ...[1, 2, 3].map(() => {
-        const before = process.hrtime.bigint()
-        assess(text)
-        return Number(process.hrtime.bigint() - before) / 1e6
-      }),
-    )
+  /** The least time of some tries, in ms: of more of them while it is above `enough`, as others are at work here, too. */
+  const fastest = (text: string, enough = 0) => {
+    let least = Number.POSITIVE_INFINITY
+    for (let tries = 0; tries < 3 || (enough > 0 && least >= enough && tries < 30); tries += 1) {
+      const before = process.hrtime.bigint()
+      assess(text)
+      least = Math.min(least, Number(process.hrtime.bigint() - before) / 1e6)
+    }
+    return least
+  }
   for (const unit of units) {
     const of = (length: number) => unit.repeat(Math.ceil(length / unit.length))
     // Twice the text, twice the time; four times leaves room for whoever else is at work.
-    const [half, whole] = [fastest(of(4_000)), fastest(of(8_000))]
+    const half = fastest(of(4_000))
+    const whole = fastest(of(8_000), half * 4 + 5)
     t.ok(whole < half * 4 + 5, `${JSON.stringify(unit)}: ${half.toFixed(2)} and ${whole.toFixed(2)} ms`)
-    t.ok(fastest(of(1024 * 1024)) < whole * 4 + 5, `${JSON.stringify(unit)}: a megabyte`)
+    const megabyte = of(1024 * 1024)
+    t.ok(fastest(megabyte, whole * 4 + 5) < whole * 4 + 5, `${JSON.stringify(unit)}: a megabyte`)
+    t.same(assess(megabyte), assess(megabyte.slice(0, TRIAGE_LENGTH)), `${JSON.stringify(unit)}: what is said of it`)
   }
 })
